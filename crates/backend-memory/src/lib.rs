@@ -1,0 +1,1 @@
+//! Hozo backend that keeps everything in memory

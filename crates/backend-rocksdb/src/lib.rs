@@ -1,0 +1,1 @@
+//! Hozo backend over RocksDB

@@ -1,0 +1,1 @@
+//! The suites that say when a backend of Hozo is right

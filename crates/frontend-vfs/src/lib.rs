@@ -1,0 +1,1 @@
+//! SQLite VFS over Hozo namespaces

@@ -1,0 +1,1 @@
+//! Hozo: SQLite databases with time travel over interchangeable stores

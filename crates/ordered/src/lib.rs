@@ -1,0 +1,1 @@
+//! PageStore over any ordered key-value engine, with the commit sequencer that local engines share

@@ -1,0 +1,1 @@
+//! Namespaces over any page store: names, snapshots, history, transactions

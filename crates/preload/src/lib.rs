@@ -1,0 +1,1 @@
+//! LD_PRELOAD library that lets unmodified SQLite programs open Hozo namespaces
