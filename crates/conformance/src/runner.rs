@@ -1,0 +1,108 @@
+//! From clauses to named trials.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use hozo_traits::Capabilities;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::kit::Kit;
+use crate::{Fixture, Rng, SEED_VARIABLE, clauses, seed};
+
+/// No trial needs a tenth of it; one that reaches it waits for something that
+/// never comes.
+const TRIAL_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// A test of one clause.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) needs: Needs,
+    pub(crate) run: fn(&Kit),
+}
+
+/// What a store must be able to do for a case to mean anything.
+#[derive(Clone, Copy)]
+pub(crate) enum Needs {
+    Nothing,
+    Persistent,
+    ChosenVersions,
+    NoChosenVersions,
+}
+
+impl Needs {
+    fn missing(self, capabilities: &Capabilities) -> Option<&'static str> {
+        let (there, message) = match self {
+            Needs::Nothing => (true, ""),
+            Needs::Persistent => (capabilities.persistent, "the store is not persistent"),
+            Needs::ChosenVersions => (capabilities.chosen_versions, "the store chooses versions"),
+            Needs::NoChosenVersions => (!capabilities.chosen_versions, "the store takes versions"),
+        };
+        (!there).then_some(message)
+    }
+}
+
+/// Runs the whole suite over one backend and ends the process: the `main` of a
+/// `tests/conformance.rs` with `harness = false`. Takes libtest's arguments.
+pub fn main(fixture: impl Fixture) -> ! {
+    run(trials(fixture))
+}
+
+/// Runs these trials and ends the process; for a binary that has trials of its
+/// own besides.
+pub fn run(trials: Vec<Trial>) -> ! {
+    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+}
+
+/// The suite over one backend: a trial for each case of each clause.
+pub fn trials(fixture: impl Fixture) -> Vec<Trial> {
+    let fixture: Arc<dyn Fixture> = Arc::new(fixture);
+    let seed = seed();
+    let trial = |case: &'static Case| {
+        let fixture = Arc::clone(&fixture);
+        let seed = Rng::new(seed).fork(case.name).next();
+        Trial::ignorable_test(case.name, move || run_case(fixture, case, seed))
+    };
+    eprintln!("{}: seed {SEED_VARIABLE}={seed}", fixture.name());
+    clauses::all().map(trial).collect()
+}
+
+fn run_case(
+    fixture: Arc<dyn Fixture>,
+    case: &'static Case,
+    seed: u64,
+) -> Result<Completion, Failed> {
+    let kit = Kit::new(fixture, seed)?;
+    if let Some(missing) = case.needs.missing(&kit.capabilities()) {
+        return Ok(Completion::ignored_with(missing));
+    }
+    within_time(move || (case.run)(&kit))?;
+    Ok(Completion::Completed)
+}
+
+/// Runs `body` on a thread of its own, so that one that hangs is a failure and
+/// not a suite that never ends.
+pub(crate) fn within_time(body: impl FnOnce() + Send + 'static) -> Result<(), Failed> {
+    let (done, ended) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(body));
+        // Nobody listens any more only if the time was over.
+        let _ = done.send(result.map_err(|payload| message(&*payload)));
+    });
+    match ended.recv_timeout(TRIAL_TIME_MAX) {
+        Ok(result) => {
+            let _ = thread.join();
+            result.map_err(Failed::from)
+        }
+        Err(_) => Err(format!("hangs: no end after {TRIAL_TIME_MAX:?}").into()),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    text.unwrap_or("panicked").to_owned()
+}
