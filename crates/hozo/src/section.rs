@@ -1,0 +1,206 @@
+//! A table of a config, read into a typed value with every error at once.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::problem::{listed, nearest};
+use crate::text::{Report, in_file_order};
+
+type Entry<'t> = (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>);
+
+/// A table and what to call it: `[store.main]`.
+pub(crate) struct Section<'t> {
+    pub(crate) title: String,
+    /// Its header, or the whole of an inline table.
+    pub(crate) span: Range<usize>,
+    entries: Vec<Entry<'t>>,
+}
+
+impl<'t> Section<'t> {
+    pub(crate) fn new(title: String, span: Range<usize>, table: DeTable<'t>) -> Self {
+        Section { title, span, entries: in_file_order(table) }
+    }
+
+    /// The section in `value`; reports a value that is no table.
+    pub(crate) fn of(
+        title: String,
+        value: Spanned<DeValue<'t>>,
+        report: &mut Report<'_>,
+    ) -> Option<Self> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Table(table) => Some(Section::new(title, span, table)),
+            other => {
+                report
+                    .add(span, format!("{title} is a section, not {}", with_article(&other)))
+                    .label(format!("write {title} on a line of its own, its keys below"));
+                None
+            }
+        }
+    }
+
+    /// Where the value of `key` is.
+    pub(crate) fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        self.entries.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v.span())
+    }
+
+    /// Takes `key` out; reports a value that is no string.
+    pub(crate) fn take_string(
+        &mut self,
+        key: &str,
+        report: &mut Report<'_>,
+    ) -> Option<Spanned<String>> {
+        let at = self.entries.iter().position(|(k, _)| k.get_ref() == key)?;
+        let (_, value) = self.entries.remove(at);
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::String(text) => Some(Spanned::new(span, text.into_owned())),
+            other => {
+                report.add(
+                    span,
+                    format!("`{key}` in {} is a string, not {}", self.title, with_article(&other)),
+                );
+                None
+            }
+        }
+    }
+
+    /// Changes the string that `key` has, if it has one.
+    pub(crate) fn replace_string(&mut self, key: &str, text: String) {
+        if let Some((_, value)) = self.entries.iter_mut().find(|(k, _)| k.get_ref() == key)
+            && value.get_ref().is_str()
+        {
+            *value.get_mut() = DeValue::String(Cow::Owned(text));
+        }
+    }
+
+    /// The string that `key` has, if it has one.
+    pub(crate) fn string(&self, key: &str) -> Option<&str> {
+        self.entries.iter().find(|(k, _)| k.get_ref() == key)?.1.get_ref().as_str()
+    }
+
+    /// Reads all of it as a `T`, which names the keys that exist. `taken` are
+    /// keys of the section that are read elsewhere.
+    ///
+    /// serde stops at the first error; so an entry that is wrong is reported
+    /// and left out, and the rest is read again, until all have had their turn.
+    pub(crate) fn read<T: DeserializeOwned>(
+        mut self,
+        taken: &[&str],
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        if let Some(known) = keys_of::<T>() {
+            self.drop_unknown(known, taken, report);
+        }
+        let mut dropped: Vec<String> = Vec::new();
+        loop {
+            let table: DeTable<'_> = self.entries.iter().cloned().collect();
+            let value = Spanned::new(self.span.clone(), DeValue::Table(table));
+            let error = match T::deserialize(ValueDeserializer::from(value)) {
+                Ok(value) => return dropped.is_empty().then_some(value),
+                Err(error) => error,
+            };
+            let wrong = error.span().and_then(|span| self.entry_at(&span));
+            let Some(wrong) = wrong else {
+                // About the section as a whole: usually a key that is not
+                // there, perhaps only because it was just left out.
+                let echo =
+                    dropped.iter().any(|key| error.message().contains(&format!("`{key}`")));
+                if !echo {
+                    report.missing(
+                        self.span.clone(),
+                        format!("{}: {}", self.title, plain(error.message())),
+                    );
+                }
+                return None;
+            };
+            let (key, value) = self.entries.remove(wrong);
+            let span = error.span().unwrap_or_else(|| value.span());
+            let key = key.into_inner().into_owned();
+            report.add(span, format!("`{key}` in {}: {}", self.title, plain(error.message())));
+            dropped.push(key);
+        }
+    }
+
+    fn drop_unknown(&mut self, known: &[&str], taken: &[&str], report: &mut Report<'_>) {
+        let exist = || taken.iter().chain(known).copied();
+        let title = &self.title;
+        self.entries.retain(|(key, _)| {
+            let name: &str = key.get_ref();
+            if known.contains(&name) {
+                return true;
+            }
+            let problem = report.add(key.span(), format!("unknown key `{name}` in {title}"));
+            if let Some(meant) = nearest(name, exist()) {
+                problem.label(format!("did you mean `{meant}`?"));
+            }
+            problem.note(format!("keys of {title}: {}", listed(exist())));
+            false
+        });
+    }
+
+    fn entry_at(&self, span: &Range<usize>) -> Option<usize> {
+        self.entries.iter().position(|(key, value)| {
+            let within = |s: Range<usize>| s.start <= span.start && span.end <= s.end;
+            within(key.span()) || within(value.span())
+        })
+    }
+}
+
+fn with_article(value: &DeValue<'_>) -> String {
+    let name = value.type_str();
+    let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
+/// serde's words for an error, shorter.
+fn plain(message: &str) -> String {
+    let mut message = message
+        .replace("invalid type: ", "this is of another type: ")
+        .replace("invalid value: ", "this cannot be: ");
+    for number in ["u8", "u16", "u32", "u64", "u128", "usize"] {
+        if let Some(start) = message.strip_suffix(&format!("expected {number}")) {
+            message = format!("{start}expected a whole number from 0 on");
+        }
+    }
+    message.trim_end().to_owned()
+}
+
+/// The keys of a struct that derives `Deserialize`, as the derive lists them;
+/// `None` for a type that takes any keys.
+pub(crate) fn keys_of<T: DeserializeOwned>() -> Option<&'static [&'static str]> {
+    let mut keys = None;
+    // The deserializer answers every request with an error, so this is one too.
+    let _: Result<T, de::value::Error> = T::deserialize(Keys(&mut keys));
+    keys
+}
+
+/// A deserializer that only notes which struct it is asked for.
+struct Keys<'k>(&'k mut Option<&'static [&'static str]>);
+
+impl<'de> Deserializer<'de> for Keys<'_> {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("only the keys are asked for"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = Some(fields);
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}

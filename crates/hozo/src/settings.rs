@@ -1,0 +1,211 @@
+//! Step two: what a config says, typed, before any of it is checked against
+//! backends and directories.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{listed, nearest};
+use crate::section::Section;
+use crate::text::{Report, in_file_order};
+
+/// Sections that this version reads.
+const SECTIONS: [&str; 4] = ["store", "namespace", "cache", "frontend"];
+/// Sections that the design has and this version has not.
+const LATER: [&str; 2] = ["replication", "dbm"];
+/// Frontends that this version has.
+pub(crate) const FRONTENDS: [&str; 1] = ["vfs"];
+/// Frontends that the design has and this version has not.
+const FRONTENDS_LATER: [&str; 3] = ["rpc", "fuse", "admin"];
+
+/// A config as it is written.
+pub(crate) struct Settings<'t> {
+    pub(crate) stores: Vec<StoreSettings<'t>>,
+    /// Whether there is any attempt at a store, even one that cannot be read.
+    pub(crate) names_store: bool,
+    pub(crate) namespaces: Vec<(Range<usize>, NamespaceSettings)>,
+    pub(crate) cache: CacheSettings,
+}
+
+/// `[store.NAME]`. Its keys are the backend's, so they stay as they are until
+/// the registry says which backend that is.
+pub(crate) struct StoreSettings<'t> {
+    pub(crate) name: Spanned<String>,
+    pub(crate) backend: Option<Spanned<String>>,
+    pub(crate) section: Section<'t>,
+}
+
+/// `[[namespace]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamespaceSettings {
+    #[serde(rename = "match")]
+    pub(crate) pattern: Option<Spanned<String>>,
+    pub(crate) store: Option<Spanned<String>>,
+    pub(crate) concurrency: Option<Spanned<String>>,
+    pub(crate) page_size: Option<Spanned<u32>>,
+}
+
+/// `[cache]`
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CacheSettings {
+    pub(crate) bytes: Option<Spanned<u64>>,
+}
+
+/// `[[frontend]]` of kind `vfs`, which has no options yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VfsSettings {}
+
+impl<'t> Settings<'t> {
+    /// Reads the sections; what is wrong goes to `report`.
+    pub(crate) fn read(table: DeTable<'t>, report: &mut Report<'_>) -> Self {
+        let mut settings = Settings {
+            stores: Vec::new(),
+            names_store: false,
+            namespaces: Vec::new(),
+            cache: CacheSettings::default(),
+        };
+        let mut frontends = Vec::new();
+        for (key, value) in in_file_order(table) {
+            match &**key.get_ref() {
+                "store" => {
+                    settings.names_store = value.get_ref().as_table().is_none_or(|t| !t.is_empty());
+                    settings.stores = stores(value, report);
+                }
+                "namespace" => {
+                    for section in list("[[namespace]]", value, report) {
+                        let span = section.span.clone();
+                        settings.namespaces.extend(section.read(&[], report).map(|n| (span, n)));
+                    }
+                }
+                "cache" => {
+                    settings.cache = Section::of("[cache]".to_owned(), value, report)
+                        .and_then(|section| section.read(&[], report))
+                        .unwrap_or_default();
+                }
+                "frontend" => frontends = list("[[frontend]]", value, report),
+                other => unknown(other, &key.span(), report),
+            }
+        }
+        let mut first: Option<usize> = None;
+        for section in frontends {
+            let span = section.span.clone();
+            if frontend(section, report).is_some() {
+                let line = report.line_of(&span);
+                let first = *first.get_or_insert(line);
+                if first != line {
+                    report
+                        .add(span, "a config has one frontend of kind `vfs`")
+                        .note(format!("the first one is on line {first}"));
+                }
+            }
+        }
+        settings
+    }
+}
+
+fn unknown(name: &str, span: &Range<usize>, report: &mut Report<'_>) {
+    let later = LATER.contains(&name);
+    let problem = if later {
+        report.add(span.clone(), format!("section `{name}` is not in this version of Hozo"))
+    } else {
+        report.add(span.clone(), format!("unknown section or key `{name}`"))
+    };
+    // The singular and the plural differ by little, so this finds `stores` too.
+    if !later && let Some(meant) = nearest(name, SECTIONS) {
+        problem.label(format!("did you mean `{meant}`?"));
+    }
+    problem.note("sections: [store.NAME], [[namespace]], [cache], [[frontend]]");
+}
+
+fn stores<'t>(
+    value: Spanned<DeValue<'t>>,
+    report: &mut Report<'_>,
+) -> Vec<StoreSettings<'t>> {
+    let span = value.span();
+    let table = match value.into_inner() {
+        DeValue::Table(table) => table,
+        _ => {
+            report.add(span, "`store` is a section with a name").label("write [store.NAME]");
+            return Vec::new();
+        }
+    };
+    let mut stores = Vec::new();
+    for (name, value) in in_file_order(table) {
+        let title = format!("[store.{}]", name.get_ref());
+        if !value.get_ref().is_table() {
+            // `[store]` with keys below: its owner forgot the name.
+            report
+                .add(name.span(), format!("`{}` is not in a store with a name", name.get_ref()))
+                .label("write [store.NAME] above it, such as [store.main]");
+            continue;
+        }
+        let Some(mut section) = Section::of(title.clone(), value, report) else { continue };
+        let had_backend = section.span_of("backend").is_some();
+        let backend = section.take_string("backend", report);
+        if !had_backend {
+            report
+                .missing(section.span.clone(), format!("{title} has no `backend`"))
+                .note("such as: backend = \"rocksdb\"");
+        }
+        let name = Spanned::new(name.span(), name.into_inner().into_owned());
+        stores.push(StoreSettings { name, backend, section });
+    }
+    stores
+}
+
+/// The sections of an array of tables.
+fn list<'t>(
+    title: &str,
+    value: Spanned<DeValue<'t>>,
+    report: &mut Report<'_>,
+) -> Vec<Section<'t>> {
+    let span = value.span();
+    match value.into_inner() {
+        DeValue::Array(values) => values
+            .into_iter()
+            .filter_map(|value| Section::of(title.to_owned(), value, report))
+            .collect(),
+        DeValue::Table(_) => {
+            report
+                .add(span, format!("there can be several {title}, so it has two brackets"))
+                .label(format!("write {title}"));
+            Vec::new()
+        }
+        _ => {
+            report.add(span, format!("{title} is a section")).label(format!("write {title}"));
+            Vec::new()
+        }
+    }
+}
+
+/// Reads a `[[frontend]]`; `Some` if it is the VFS.
+fn frontend(mut section: Section<'_>, report: &mut Report<'_>) -> Option<()> {
+    let had_kind = section.span_of("kind").is_some();
+    let Some(kind) = section.take_string("kind", report) else {
+        if !had_kind {
+            report
+                .missing(section.span.clone(), "[[frontend]] has no `kind`")
+                .note(format!("kinds: {}", listed(FRONTENDS)));
+        }
+        return None;
+    };
+    let (span, kind) = (kind.span(), kind.into_inner());
+    if kind == "vfs" {
+        return section.read::<VfsSettings>(&["kind"], report).map(drop);
+    }
+    let problem = if FRONTENDS_LATER.contains(&&*kind) {
+        report.add(span, format!("frontend `{kind}` is not in this version of Hozo"))
+    } else {
+        report.add(span, format!("unknown frontend `{kind}`"))
+    };
+    if let Some(meant) = nearest(&kind, FRONTENDS) {
+        problem.label(format!("did you mean `{meant}`?"));
+    }
+    problem.note(format!("kinds: {}", listed(FRONTENDS)));
+    None
+}

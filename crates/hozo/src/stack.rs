@@ -1,0 +1,138 @@
+//! Step four: a plan, running.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hozo_frontend_vfs::{Open, Opened, Resolver};
+use hozo_pages::{NamespaceInfo, NamespaceName, Namespaces, Target};
+use hozo_traits::exec::block_on;
+use hozo_traits::{Ambient, Error, ErrorKind, Result, SystemAmbient};
+
+use crate::plan::{Plan, StorePlan};
+use crate::process::PerProcess;
+
+/// The parts of a [`Plan`], opened as they are needed.
+///
+/// # Which names are namespaces
+///
+/// A name, without `@` and what follows it, is looked up in one store only:
+///
+/// 1. If a `[[namespace]]` rule matches it, the first such rule in the file
+///    says which store. The name is a namespace whether or not it exists, and
+///    opening it for writing makes it.
+/// 2. Otherwise it is looked up in the default store, the first of the file. If
+///    it exists there it is a namespace; if not, it is a name like any other,
+///    such as that of a plain file.
+///
+/// What cannot be the name of a namespace (`/tmp/x.db`, `./x.db`) never is one.
+pub struct Stack {
+    plan: Plan,
+    ambient: Arc<dyn Ambient>,
+    opened: PerProcess<Vec<Mutex<Option<Arc<Namespaces>>>>>,
+}
+
+impl Stack {
+    /// A stack as planned. Opens nothing yet.
+    pub fn open(plan: Plan) -> Arc<Self> {
+        Self::open_with(plan, Arc::new(SystemAmbient))
+    }
+
+    /// The same, with a clock and random numbers of the caller's.
+    pub fn open_with(plan: Plan, ambient: Arc<dyn Ambient>) -> Arc<Self> {
+        Arc::new(Stack { plan, ambient, opened: PerProcess::new() })
+    }
+
+    /// What it was opened from.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The namespaces of a store; opens the store if this process has not yet.
+    pub fn store(&self, name: &str) -> Result<Arc<Namespaces>> {
+        let stores = self.plan.stores();
+        let Some(index) = stores.iter().position(|store| store.name() == name) else {
+            return Err(Error::new(ErrorKind::NotFound, "the config has no such store")
+                .with("store", name));
+        };
+        let slots =
+            self.opened.get(|| stores.iter().map(|_| Mutex::new(None)).collect::<Vec<_>>());
+        // Held while the store opens, so that two threads do not open it twice.
+        // A panic in there leaves the slot as it was, so the poison says nothing.
+        let mut slot = slots[index].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(namespaces) = &*slot {
+            return Ok(namespaces.clone());
+        }
+        let store = (stores[index].open)(self.ambient.clone()).map_err(|e| e.with("store", name))?;
+        let namespaces = Namespaces::new(store, self.ambient.clone());
+        *slot = Some(namespaces.clone());
+        Ok(namespaces)
+    }
+
+    /// The namespaces of the store in which a namespace of this name is, or
+    /// would be.
+    pub fn store_of(&self, name: &NamespaceName) -> Result<Arc<Namespaces>> {
+        self.store(self.plan.store_of(name.as_str()).name())
+    }
+
+    /// Makes a namespace as the config says for its name.
+    pub fn create(&self, name: &NamespaceName) -> Result<NamespaceInfo> {
+        let options = self.plan.create_options(name.as_str());
+        block_on(self.store_of(name)?.create(name, options))
+    }
+
+    /// Looks a name up as [`Stack`] describes; `None` if it is not that of a
+    /// namespace. `@` and what follows it may say when.
+    pub fn find(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
+        // What comes before the first `@` cannot contain one, so this is the
+        // whole name even if what follows is nonsense.
+        let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
+        let Ok(base) = plain.parse::<NamespaceName>() else { return Ok(None) };
+        let rule = self.plan.maps(plain);
+        let store: &StorePlan = self.plan.store_of(plain);
+        if rule.is_none() && store.is_untouched() {
+            // Looking into a store makes its files. Nobody meant that who only
+            // opened a plain file of their own.
+            return Ok(None);
+        }
+        let namespaces = self.store(store.name())?;
+        let namespace = match block_on(namespaces.open(&base)) {
+            Ok(namespace) => namespace,
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            Err(_) if rule.is_none() => return Ok(None),
+            Err(_) if intent.create && !intent.readonly && plain == name => {
+                self.create_or_open(&namespaces, &base)?
+            }
+            Err(e) => return Err(e.with("store", store.name())),
+        };
+        let target: Target = name.parse()?;
+        let snapshot = block_on(namespaces.resolve(&target))?.at;
+        Ok(Some(Opened {
+            namespace,
+            snapshot,
+            concurrency: rule.and_then(|rule| rule.concurrency()),
+        }))
+    }
+
+    fn create_or_open(
+        &self,
+        namespaces: &Arc<Namespaces>,
+        name: &NamespaceName,
+    ) -> Result<Arc<hozo_pages::Namespace>> {
+        match block_on(namespaces.create(name, self.plan.create_options(name.as_str()))) {
+            // Somebody else made it just now: that one will do.
+            Err(e) if e.kind() != ErrorKind::Exists => Err(e),
+            _ => block_on(namespaces.open(name)),
+        }
+    }
+}
+
+impl Resolver for Stack {
+    fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
+        self.find(name, intent)
+    }
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
