@@ -1,0 +1,116 @@
+//! kill -9 in the middle of transactions: whatever a process was told is
+//! committed is there afterwards, whole, and nothing else is there in part.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hozo_tests::Scratch;
+
+use crate::case::{Case, Need};
+
+const PYTHON: &[Need] = &[Need::Program("python3")];
+
+pub(crate) const CASES: &[Case] = &[
+    Case::new("durable_commits_survive_kill", durable).needing(PYTHON),
+    Case::new("sequenced_commits_survive_kill", sequenced).needing(PYTHON),
+];
+
+/// Rounds of each test; `HOZO_CRASH_ROUNDS` asks for more.
+const ROUNDS: u32 = 40;
+
+/// First checks what the round before left, then commits until it is killed,
+/// saying each commit's number only once COMMIT has returned. Each transaction
+/// moves money between two namespaces, and every fifth is larger than the page
+/// cache, so that it spills.
+const WRITER: &str = "
+import sqlite3, sys
+synchronous, said = sys.argv[1], int(sys.argv[2])
+db = sqlite3.connect('app', isolation_level=None, timeout=30)
+db.execute('ATTACH \"side\" AS side')
+for schema in 'main', 'side':
+    db.execute(f'PRAGMA {schema}.synchronous = {synchronous}')
+    db.execute(f'PRAGMA {schema}.cache_size = 10')
+if said == 0:
+    db.execute('BEGIN')
+    db.execute('CREATE TABLE IF NOT EXISTS main.account(n INTEGER PRIMARY KEY, balance, ballast)')
+    db.execute('CREATE TABLE IF NOT EXISTS side.account(n INTEGER PRIMARY KEY, balance, ballast)')
+    db.execute('COMMIT')
+for schema in 'main', 'side':
+    check = db.execute(f'PRAGMA {schema}.integrity_check').fetchall()
+    assert check == [('ok',)], check
+rows = db.execute('SELECT m.n, m.balance + s.balance, length(m.ballast) FROM main.account m '
+                  'LEFT JOIN side.account s USING (n) ORDER BY n').fetchall()
+assert len(rows) == db.execute('SELECT count(*) FROM side.account').fetchone()[0], 'half a commit'
+assert [n for n, _, _ in rows] == list(range(1, len(rows) + 1)), 'a commit is missing'
+assert len(rows) >= said, f'{said} commits were answered and {len(rows)} are there'
+for n, total, ballast in rows:
+    assert total == 0, f'commit {n} is there in part'
+    assert ballast == (200000 if n % 5 == 0 else 10), f'commit {n} is there in part'
+n = len(rows)
+print('from', n, flush=True)
+while True:
+    n += 1
+    size = 200000 if n % 5 == 0 else 10
+    db.execute('BEGIN IMMEDIATE')
+    db.execute('INSERT INTO main.account VALUES (?, ?, zeroblob(?))', (n, n, size))
+    db.execute('INSERT INTO side.account VALUES (?, ?, zeroblob(?))', (n, -n, size))
+    db.execute('COMMIT')
+    print('committed', n, flush=True)
+";
+
+fn durable() {
+    rounds("FULL");
+}
+
+fn sequenced() {
+    rounds("OFF");
+}
+
+fn rounds(synchronous: &str) {
+    let rounds = std::env::var("HOZO_CRASH_ROUNDS").map_or(ROUNDS, |n| {
+        n.parse().unwrap_or_else(|e| panic!("HOZO_CRASH_ROUNDS is a number of rounds: {n:?}: {e}"))
+    });
+    let seed = std::env::var("HOZO_SEED").ok().and_then(|seed| seed.parse().ok());
+    let mut random = Random(seed.unwrap_or_else(clock));
+    println!("kill -9 with synchronous={synchronous}: {rounds} rounds, HOZO_SEED={}", random.0);
+    let scratch = Scratch::with_namespace("app");
+    scratch.hozo(&["ns", "create", "side"]).ok();
+    let mut said = 0;
+    for round in 0..rounds {
+        let args = [synchronous, &said.to_string()];
+        let mut writer = scratch.python(WRITER, &args).start();
+        writer.wait_for("from ");
+        for _ in 0..random.below(12) {
+            writer.wait_for("committed ");
+        }
+        // A few microseconds more or less, so that the blow falls anywhere
+        // between two answers.
+        for _ in 0..random.below(200_000) {
+            std::hint::spin_loop();
+        }
+        let ran = writer.kill();
+        assert_eq!(ran.code, None, "round {round} of seed {} ended by itself: {ran}", random.0);
+        let last = ran.stdout.lines().rev().find_map(|line| line.split_once(' '));
+        let (_, number) = last.expect("the writer said where it began");
+        said = number.parse().expect("the writer says numbers");
+    }
+}
+
+fn clock() -> u64 {
+    // The seed is printed; nothing else depends on the time.
+    #[allow(clippy::disallowed_methods)]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
+}
+
+/// splitmix64: small, and the same for a seed for ever.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+}

@@ -1,0 +1,48 @@
+//! The demo, and the commands of the README, run as they stand there.
+
+use std::env;
+
+use hozo_tests::{Scratch, blocks, built, python_environment, repository};
+
+use crate::case::{Case, Need};
+
+pub(crate) const CASES: &[Case] = &[
+    Case::new("the_demo_runs_twice", demo).needing(&[Need::Program("sqlite3")]),
+    Case::new("the_commands_of_the_readme_work", commands)
+        .needing(&[Need::Program("sqlite3"), Need::Program("python3")]),
+];
+
+fn demo() {
+    let scratch = Scratch::empty();
+    for _ in 0..2 {
+        let run = scratch.run(repository().join("demo/run.sh")).arg(&built().dir);
+        let said = run.env("TMPDIR", scratch.dir()).ok();
+        for word in ["3376", "McCarran International", "Harry Reid International"] {
+            assert!(said.contains(word), "{word:?} is not in the demo's output:\n{said}");
+        }
+        assert_eq!(scratch.listing(), Vec::new(), "the demo cleans up after itself");
+    }
+}
+
+/// Runs every `sh` block of the README in order, in one shell and one directory:
+/// what one block makes, the next may use. A block marked `sh setup` is what a
+/// reader does once, in the checkout, and what has been done here by now.
+fn commands() {
+    let scratch = Scratch::empty();
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("a README");
+    let mut script = String::from("set -euo pipefail\n");
+    let mut count = 0;
+    for block in blocks(&readme).iter().filter(|b| b.language() == "sh" && b.info != "sh setup") {
+        script.push_str(&format!("echo '== README.md:{}'\n{}", block.line, block.text));
+        count += 1;
+    }
+    assert!(count > 0, "the README has no commands");
+    script.push_str("echo '== all done'\n");
+    let python = python_environment().parent().expect("python lies in a directory");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let dirs =
+        [built().dir.clone(), python.to_path_buf()].into_iter().chain(env::split_paths(&path));
+    let path = env::join_paths(dirs).expect("a path of directories");
+    let ran = scratch.run("bash").env("PATH", path).input(script).arg("-s").run();
+    assert!(ran.code == Some(0) && ran.stdout.ends_with("== all done\n"), "{ran}");
+}
