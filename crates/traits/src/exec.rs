@@ -13,6 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 thread_local! {
     static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
@@ -27,6 +28,25 @@ pub fn may_block() -> bool {
 ///
 /// A future that is ready on its first poll costs no system call.
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    run(future, thread::park, || true).expect("only a refusal to go on ends without an output")
+}
+
+/// Like [`block_on`], but asks `go_on` every `slice` at the latest whether to
+/// wait further; `None` when it said no. The future is dropped then, so what it
+/// asked for may or may not happen.
+pub fn block_on_while<F: Future>(
+    future: F,
+    slice: Duration,
+    go_on: impl FnMut() -> bool,
+) -> Option<F::Output> {
+    run(future, || thread::park_timeout(slice), go_on)
+}
+
+fn run<F: Future>(
+    future: F,
+    sleep: impl Fn(),
+    mut go_on: impl FnMut() -> bool,
+) -> Option<F::Output> {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -44,7 +64,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let _restore = Restore(MAY_BLOCK.replace(true));
     if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        return output;
+        return Some(output);
     }
     // Not ready: poll again with a waker that works. The first poll's waker
     // did nothing, so the future must be polled once more before sleeping.
@@ -52,8 +72,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
+            return Some(output);
         }
-        thread::park();
+        if !go_on() {
+            return None;
+        }
+        sleep();
     }
 }
