@@ -49,6 +49,8 @@ pub(crate) fn patched(n: u32, old: &PageImage, image: Bytes) -> PageWrite {
 
 pub(crate) struct Kit {
     fixture: Arc<dyn Fixture>,
+    /// The trial's name, as the command line would say it.
+    pub(crate) trial: String,
     dir: TempDir,
     pub(crate) ambient: Arc<TestAmbient>,
     pub(crate) seed: u64,
@@ -56,21 +58,26 @@ pub(crate) struct Kit {
 }
 
 impl Kit {
-    pub(crate) fn new(fixture: Arc<dyn Fixture>, seed: u64) -> Result<Self> {
+    pub(crate) fn new(fixture: Arc<dyn Fixture>, trial: String, seed: u64) -> Result<Self> {
+        Self::with(fixture, trial, Arc::new(TestAmbient::new(seed)), seed)
+    }
+
+    fn with(
+        fixture: Arc<dyn Fixture>,
+        trial: String,
+        ambient: Arc<TestAmbient>,
+        seed: u64,
+    ) -> Result<Self> {
         let dir = TempDir::with_prefix("hozo-conformance-").expect("a scratch directory");
-        let ambient = Arc::new(TestAmbient::new(seed));
         let store = fixture.open(dir.path(), ambient.clone())?;
-        Ok(Kit { fixture, dir, ambient, seed, store: Mutex::new(Some(store)) })
+        Ok(Kit { fixture, trial, dir, ambient, seed, store: Mutex::new(Some(store)) })
     }
 
     /// Another store of the same kind and with the same clock, in a directory
     /// of its own.
     pub(crate) fn another(&self) -> Kit {
-        let dir = TempDir::with_prefix("hozo-conformance-").expect("a scratch directory");
-        let ambient = self.ambient.clone();
-        let store = self.fixture.open(dir.path(), ambient.clone()).expect("a second store opens");
-        let fixture = Arc::clone(&self.fixture);
-        Kit { fixture, dir, ambient, seed: self.seed, store: Mutex::new(Some(store)) }
+        let (fixture, ambient) = (Arc::clone(&self.fixture), self.ambient.clone());
+        Kit::with(fixture, self.trial.clone(), ambient, self.seed).expect("a second store opens")
     }
 
     pub(crate) fn dir(&self) -> &Path {

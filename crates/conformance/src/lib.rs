@@ -30,9 +30,11 @@
 
 mod ambient;
 mod clauses;
+pub mod exec;
 mod fixture;
 mod kit;
 pub mod model;
+mod peak;
 mod rng;
 mod runner;
 
@@ -42,4 +44,4 @@ pub use ambient::TestAmbient;
 pub use fixture::Fixture;
 pub use model::Model;
 pub use rng::{Rng, SEED_VARIABLE, seed};
-pub use runner::{main, run, trials};
+pub use runner::{main, run, trials, trials_under};

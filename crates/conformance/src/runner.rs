@@ -58,12 +58,19 @@ pub fn run(trials: Vec<Trial>) -> ! {
 
 /// The suite over one backend: a trial for each case of each clause.
 pub fn trials(fixture: impl Fixture) -> Vec<Trial> {
+    trials_under("", fixture)
+}
+
+/// [`trials`] whose names begin with `prefix`, for a binary that tests several
+/// forms of a backend.
+pub fn trials_under(prefix: &str, fixture: impl Fixture) -> Vec<Trial> {
     let fixture: Arc<dyn Fixture> = Arc::new(fixture);
     let seed = seed();
     let trial = |case: &'static Case| {
         let fixture = Arc::clone(&fixture);
-        let seed = Rng::new(seed).fork(case.name).next();
-        Trial::ignorable_test(case.name, move || run_case(fixture, case, seed))
+        let name = format!("{prefix}{}", case.name);
+        let seed = Rng::new(seed).fork(&name).next();
+        Trial::ignorable_test(name.clone(), move || run_case(fixture, case, name, seed))
     };
     eprintln!("{}: seed {SEED_VARIABLE}={seed}", fixture.name());
     clauses::all().map(trial).collect()
@@ -72,9 +79,10 @@ pub fn trials(fixture: impl Fixture) -> Vec<Trial> {
 fn run_case(
     fixture: Arc<dyn Fixture>,
     case: &'static Case,
+    trial: String,
     seed: u64,
 ) -> Result<Completion, Failed> {
-    let kit = Kit::new(fixture, seed)?;
+    let kit = Kit::new(fixture, trial, seed)?;
     if let Some(missing) = case.needs.missing(&kit.capabilities()) {
         return Ok(Completion::ignored_with(missing));
     }

@@ -2,13 +2,6 @@
 
 use crate::runner::Case;
 
-mod versions;
-
-/// Every case, in the order of the clauses.
-pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    [versions::CASES].into_iter().flatten()
-}
-
 /// `case!(10, names_the_newest)` is the trial `PG-10/names_the_newest`, which
 /// runs the function of that name; a third argument says what it needs.
 macro_rules! case {
@@ -23,4 +16,32 @@ macro_rules! case {
         }
     };
 }
-use case;
+
+mod committing;
+mod conditions;
+mod logs;
+mod meta;
+mod once;
+mod purging;
+mod reading;
+mod requests;
+mod staging;
+mod versions;
+
+/// Every case.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        versions::CASES,
+        reading::CASES,
+        committing::CASES,
+        conditions::CASES,
+        once::CASES,
+        requests::CASES,
+        staging::CASES,
+        logs::CASES,
+        meta::CASES,
+        purging::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}

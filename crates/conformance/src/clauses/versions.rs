@@ -1,6 +1,5 @@
 //! PG-1 to PG-4: versions and visibility.
 
-use super::case;
 use crate::kit::{A, B, Kit, image, write};
 use crate::runner::Case;
 use hozo_traits::Version;
