@@ -1,0 +1,126 @@
+//! The process's one stack: read and opened when a name may be ours, not before.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hozo::{Plan, Registry, Stack};
+use hozo_frontend_vfs::{Open, Opened, Resolver};
+use hozo_traits::{Error, ErrorKind, Result};
+
+/// Names the config. Without it, every open is passed through.
+pub(crate) const VARIABLE: &str = "HOZO_CONFIG";
+
+/// The stack, once the config was read.
+static STACK: Mutex<Option<Arc<Stack>>> = Mutex::new(None);
+
+/// The process that opened a store first; 0 before that.
+static OPENED_BY: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    /// Why the resolver last failed on this thread. SQLite hands on a number only.
+    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Whether a name is a namespace's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// Yes: it exists, or the config maps its name.
+    Yes,
+    /// No: it is a plain file.
+    No,
+}
+
+/// The config that the environment names.
+pub(crate) fn config_file() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Whether the environment names a config.
+pub(crate) fn configured() -> bool {
+    config_file().is_some()
+}
+
+/// Whether the name is a namespace's. A failure to find out is an error, never
+/// "no": the name may be that of a database whose store is out of reach.
+pub(crate) fn find(name: &str) -> Result<Found, String> {
+    match resolve(name, Open { create: false, readonly: true }) {
+        Ok(Some(_)) => Ok(Found::Yes),
+        Ok(None) => Ok(Found::No),
+        // The config maps the name, and the open may make it.
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(Found::Yes),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// Forgets what [`take_failure`] would answer.
+pub(crate) fn forget_failure() {
+    FAILURE.take();
+}
+
+/// Why the resolver failed on this thread since it was last asked.
+pub(crate) fn take_failure() -> Option<String> {
+    FAILURE.take()
+}
+
+/// What the VFS asks: the stack, read and opened at the first question.
+pub(crate) struct Lazy;
+
+impl Resolver for Lazy {
+    fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
+        resolve(name, intent).inspect_err(|e| {
+            FAILURE.set(Some(e.to_string()));
+        })
+    }
+
+    fn is_ours(&self, name: &str) -> bool {
+        // Out of reach counts as ours, so that the open which follows says why.
+        find(name) != Ok(Found::No)
+    }
+}
+
+fn resolve(name: &str, intent: Open) -> Result<Option<Opened>> {
+    forbid_fork(name)?;
+    let stack = stack()?;
+    if opens_store(&stack, name) {
+        OPENED_BY.store(std::process::id(), Ordering::Relaxed);
+    }
+    stack.resolve(name, intent)
+}
+
+/// Refuses in the child of a process that opened a store: the threads that
+/// serve it stayed there, and so did the claim on its files.
+fn forbid_fork(name: &str) -> Result<()> {
+    let opened_by = OPENED_BY.load(Ordering::Relaxed);
+    if opened_by == 0 || opened_by == std::process::id() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unavailable,
+        "this process was forked from one that had opened a Hozo store; \
+         open the first database after the fork (servers: without preloading the application)",
+    )
+    .with("name", name)
+    .with("opened by process", opened_by))
+}
+
+fn stack() -> Result<Arc<Stack>> {
+    let mut slot = STACK.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(stack) = &*slot {
+        return Ok(stack.clone());
+    }
+    let Some(file) = config_file() else {
+        return Err(Error::new(ErrorKind::Invalid, "HOZO_CONFIG does not name a config"));
+    };
+    let plan = Plan::from_file(file, &Registry::builtin())?;
+    Ok(slot.insert(Stack::open(plan)).clone())
+}
+
+/// Whether asking about this name opens a store, which is what must not happen
+/// on both sides of a fork.
+fn opens_store(stack: &Stack, name: &str) -> bool {
+    let name = name.split('@').next().unwrap_or_default();
+    let plan = stack.plan();
+    plan.maps(name).is_some() || !plan.store_of(name).is_untouched()
+}
