@@ -119,18 +119,21 @@ impl Namespaces {
         let span = Span::Times(Timestamp::default(), time);
         let query = LogQuery { namespace: info.id, span, newest_first: true, limit: 1 };
         let entry = self.store().log(query).await?.pop();
-        let head = entry.as_ref().map_or_else(|| info.empty_head(), Head::from);
-        // Commits may be ahead of this clock; what they were is known already.
-        let now = self.ambient().now().max(head.time);
-        match entry {
-            _ if time > now => Err(Error::new(ErrorKind::Invalid, "this time has not come yet")
-                .with("time", format_time(time))
-                .with("now", format_time(now))
-                .with("namespace", &info.name)),
-            None if time < info.created => {
-                Err(before_creation(info).with("time", format_time(time)))
+        let now = self.ambient().now();
+        if time > now {
+            // Commits may be ahead of this clock: what was before them stays.
+            let newest = self.store().head(info.id, Version::MAX).await?;
+            if newest.is_none_or(|newest| newest.time < time) {
+                return Err(Error::new(ErrorKind::Invalid, "this time has not come yet")
+                    .with("time", format_time(time))
+                    .with("now", format_time(now))
+                    .with("namespace", &info.name));
             }
-            _ => Ok(head),
+        }
+        match entry {
+            Some(entry) => Ok(Head::from(&entry)),
+            None if time >= info.created => Ok(info.empty_head()),
+            None => Err(before_creation(info).with("time", format_time(time))),
         }
     }
 }

@@ -30,8 +30,15 @@ const ATTEMPTS_MAX: usize = 1000;
 pub struct Namespaces {
     store: Arc<dyn PageStore>,
     ambient: Arc<dyn Ambient>,
-    /// What those who opened a namespace share, as long as somebody has it open.
-    shared: Mutex<HashMap<NamespaceId, Weak<Shared>>>,
+    /// What those who opened a namespace share, as long as somebody needs it.
+    opened: Mutex<HashMap<NamespaceId, Opened>>,
+}
+
+/// A writer may hold the slot for longer than the namespace that it came from,
+/// so the slot is found again by itself.
+struct Opened {
+    shared: Weak<Shared>,
+    writers: Weak<WriterQueue>,
 }
 
 /// A namespace as it was found, with the stored bytes that a change of it is
@@ -46,7 +53,7 @@ pub(crate) struct Found {
 impl Namespaces {
     /// The namespaces of `store`.
     pub fn new(store: Arc<dyn PageStore>, ambient: Arc<dyn Ambient>) -> Arc<Self> {
-        Arc::new(Namespaces { store, ambient, shared: Mutex::default() })
+        Arc::new(Namespaces { store, ambient, opened: Mutex::default() })
     }
 
     /// The store that they are in.
@@ -73,6 +80,7 @@ impl Namespaces {
             }
             let counter = self.store.meta_get(&keys::NEXT_ID).await?;
             let id = NamespaceId(records::decode_next_id(counter.as_deref())?);
+            let next = id.0.checked_add(1).ok_or_else(|| corrupt("all namespace ids are used"))?;
             let created = self.ambient.now();
             let record = |created_version| IdRecord {
                 created_version,
@@ -91,13 +99,18 @@ impl Namespaces {
                 version_at: Some(IdRecord::VERSION_AT),
             };
             let writes = vec![
-                put(keys::NEXT_ID, (id.0 + 1).to_be_bytes().to_vec()),
+                put(keys::NEXT_ID, next.to_be_bytes().to_vec()),
                 put(keys::name(name), NameRecord { id, rest: Bytes::new() }.encode()),
                 MetaWrite { key: keys::id(id), value: Some(id_value) },
                 put(keys::settings(id), settings.encode()),
             ];
-            if let Some(version) = self.change_meta(conditions, writes).await? {
-                return Ok(info(name.clone(), id, &record(version), &settings));
+            match self.change_meta(conditions, writes).await? {
+                Ok(version) => return Ok(info(name.clone(), id, &record(version), &settings)),
+                // No retry can help: the counter gives out what is in use.
+                Err(key) if key == keys::id(id) => {
+                    return Err(corrupt("the counter of namespace ids is too low").with("id", id));
+                }
+                Err(_) => {}
             }
         }
         Err(too_busy(name))
@@ -154,7 +167,7 @@ impl Namespaces {
                 equals(keys::id(found.info.id), Some(found.id_record)),
             ];
             let writes = vec![remove(keys::name(from)), put(keys::name(to), found.name_record)];
-            if self.change_meta(conditions, writes).await?.is_some() {
+            if self.change_meta(conditions, writes).await?.is_ok() {
                 return Ok(());
             }
         }
@@ -189,7 +202,7 @@ impl Namespaces {
                 remove(keys::settings(id)),
                 MetaWrite { key: keys::tombstone(id), value: Some(tombstone) },
             ];
-            if self.change_meta(conditions, writes).await?.is_some() {
+            if self.change_meta(conditions, writes).await?.is_ok() {
                 return Ok(());
             }
         }
@@ -225,7 +238,7 @@ impl Namespaces {
                 equals(key.clone(), Some(found.settings)),
             ];
             let writes = vec![put(key, settings.encode())];
-            if self.change_meta(conditions, writes).await?.is_some() {
+            if self.change_meta(conditions, writes).await?.is_ok() {
                 return Ok(());
             }
         }
@@ -240,18 +253,21 @@ impl Namespaces {
     }
 
     fn share(&self, id: NamespaceId) -> Arc<Shared> {
-        let mut all = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = all.get(&id).and_then(Weak::upgrade) {
+        let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = all.get(&id).and_then(|opened| opened.shared.upgrade()) {
             return shared;
         }
-        // Those whom nobody has open any more go when there is no more room
-        // for another, so the map is at most twice what is open.
+        // What nobody needs any more goes when there is no room for another,
+        // so the map is at most twice what is needed.
         if all.len() == all.capacity() {
-            all.retain(|_, shared| shared.strong_count() > 0);
+            all.retain(|_, opened| opened.writers.strong_count() > 0);
         }
-        let shared =
-            Arc::new(Shared { heads: HeadsCache::default(), writers: WriterQueue::new(id) });
-        all.insert(id, Arc::downgrade(&shared));
+        let writers = all.get(&id).and_then(|opened| opened.writers.upgrade());
+        let writers = writers.unwrap_or_else(|| WriterQueue::new(id));
+        let shared = Arc::new(Shared { heads: HeadsCache::default(), writers });
+        let opened =
+            Opened { shared: Arc::downgrade(&shared), writers: Arc::downgrade(&shared.writers) };
+        all.insert(id, opened);
         shared
     }
 
@@ -280,12 +296,12 @@ impl Namespaces {
         Err(too_busy(name))
     }
 
-    /// Commits metadata durably: the version, or `None` if a condition did not hold.
+    /// Commits metadata durably: the version, or the key whose value was another.
     async fn change_meta(
         &self,
         conditions: Vec<Condition>,
         meta: Vec<MetaWrite>,
-    ) -> Result<Option<Version>> {
+    ) -> Result<Result<Version, Bytes>> {
         let commit = Commit {
             // The same id would get the first attempt's answer.
             id: self.ambient.commit_id(),
@@ -297,8 +313,8 @@ impl Namespaces {
             at: None,
         };
         match self.store.commit(commit).await? {
-            CommitOutcome::Committed(committed) => Ok(Some(committed.version)),
-            CommitOutcome::Conflict(Conflict::Meta { .. }) => Ok(None),
+            CommitOutcome::Committed(committed) => Ok(Ok(committed.version)),
+            CommitOutcome::Conflict(Conflict::Meta { key }) => Ok(Err(key)),
             CommitOutcome::Conflict(conflict) => {
                 Err(Error::new(ErrorKind::Internal, "a change of metadata conflicts with pages")
                     .with("conflict", format_args!("{conflict:?}")))
