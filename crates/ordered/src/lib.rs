@@ -5,8 +5,21 @@
 //! that orders commits by itself, [`OrderedEngine`].
 #![forbid(unsafe_code)]
 
+mod codec;
+mod commit;
+mod commit_pages;
 mod engine;
+mod keys;
+mod log;
+mod pages;
+mod purge;
+mod read;
+mod scan;
+mod sequencer;
+mod stage;
 mod write;
 
 pub use engine::{KeyRange, Limits, LocalEngine, Op, OrderedEngine, Pair, Scan, Space};
+pub use pages::{OrderedPages, OrderedPagesConfig};
+pub use sequencer::Sequenced;
 pub use write::{Clock, Condition, Floor, Numbering, Template, Write, WriteOp, WriteOutcome};

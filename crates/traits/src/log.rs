@@ -42,6 +42,20 @@ impl PageRuns {
         PageRuns(runs)
     }
 
+    /// These runs; `None` unless they are as the type says.
+    pub fn from_runs(runs: Vec<(PageNo, u32)>) -> Option<Self> {
+        let mut after = 0;
+        for (first, count) in &runs {
+            let first = u64::from(first.get());
+            // Equal to `after` only at the start: page 0 does not exist.
+            if *count == 0 || first <= after || first + u64::from(*count) > 1 << 32 {
+                return None;
+            }
+            after = first + u64::from(*count);
+        }
+        Some(PageRuns(runs))
+    }
+
     /// The runs, for encoding.
     pub fn runs(&self) -> &[(PageNo, u32)] {
         &self.0

@@ -82,6 +82,16 @@ proptest! {
         for pair in runs.runs().windows(2) {
             prop_assert!(pair[0].0.get() + pair[0].1 < pair[1].0.get(), "runs do not touch");
         }
+        prop_assert_eq!(PageRuns::from_runs(runs.runs().to_vec()), Some(runs));
+    }
+
+    #[test]
+    fn only_runs_that_could_have_been_made_are_taken(pairs in prop::collection::vec((1u32..20, 0u32..4), 0..5)) {
+        let runs: Vec<_> = pairs.iter().map(|(n, count)| (PageNo::new(*n).unwrap(), *count)).collect();
+        let pages = pairs.iter().flat_map(|(n, count)| *n..*n + *count).filter_map(PageNo::new);
+        let made = PageRuns::of(pages);
+        let expected = (made.runs() == runs).then_some(made);
+        prop_assert_eq!(PageRuns::from_runs(runs), expected);
     }
 
     #[test]
@@ -91,6 +101,14 @@ proptest! {
         prop_assert_eq!(id(a).millis(), a);
         prop_assert_eq!(CommitId::from_slice(id(a).as_bytes()).unwrap(), id(a));
     }
+}
+
+#[test]
+fn the_last_page_is_in_a_run() {
+    let last = PageNo::new(u32::MAX).unwrap();
+    let runs = PageRuns::from_runs(vec![(last, 1)]).unwrap();
+    assert!(runs.contains(last));
+    assert_eq!(PageRuns::from_runs(vec![(last, 2)]), None);
 }
 
 #[test]

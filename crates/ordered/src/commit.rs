@@ -1,0 +1,339 @@
+//! Making a commit.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use hozo_traits::{
+    Commit, CommitId, CommitOutcome, Committed, Condition as Asked, Conflict, Durability, Error,
+    ErrorKind, MetaWrite, NamespaceId, PageNo, Result, Timestamp, Version,
+};
+
+use crate::codec::{corrupt, outcome};
+use crate::pages::{delete_range, unnumbered};
+use crate::{
+    Clock, Condition, Floor, KeyRange, Numbering, OrderedEngine, OrderedPages, Pair, Space,
+    Template, Write, WriteOp, WriteOutcome, keys,
+};
+
+/// The longest metadata value.
+const META_VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// How often a commit is prepared again because a purge came between.
+const TRIES: usize = 8;
+
+impl<E: OrderedEngine> OrderedPages<E> {
+    pub(crate) async fn make(&self, commit: Commit) -> Result<CommitOutcome> {
+        self.check_id(commit.id)?;
+        self.check(&commit)?;
+        let judged = 1 + commit.conditions.len();
+        for _ in 0..TRIES {
+            let write = self.prepare(&commit).await?;
+            match self.engine.write(write).await? {
+                WriteOutcome::Written { version, time } => {
+                    self.stage_ended(commit.id);
+                    return self.written(&commit, version, time).await;
+                }
+                // The same id, again.
+                WriteOutcome::Failed { condition: 0, found: Some((_, record)) } => {
+                    return self.answer_again(&record, commit.durability).await;
+                }
+                WriteOutcome::Failed { condition, found } if condition < judged => {
+                    return self.refuse(&commit, &commit.conditions[condition - 1], found).await;
+                }
+                // A purge may have removed what the commit's deltas are against.
+                WriteOutcome::Failed { .. } => {}
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, "purges keep coming between a commit and its pages")
+            .with("commit id", commit.id))
+    }
+
+    /// What can be seen to be wrong without the store.
+    fn check(&self, commit: &Commit) -> Result<()> {
+        let invalid = |message| Error::new(ErrorKind::Invalid, message);
+        if commit.at.is_some() && !self.engine.capabilities().chosen_versions {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the store lacks the capability chosen_versions: it numbers commits by itself",
+            ));
+        }
+        let mut namespaces = HashSet::new();
+        for change in &commit.namespaces {
+            if !namespaces.insert(change.namespace) {
+                return Err(invalid("a namespace appears twice in one commit")
+                    .with("namespace", change.namespace));
+            }
+            let mut pages = HashSet::with_capacity(change.writes.len());
+            for write in &change.writes {
+                if !pages.insert(write.page) {
+                    return Err(invalid("a page is written twice in one commit")
+                        .with("namespace", change.namespace)
+                        .with("page", write.page));
+                }
+                if write.image.len() != change.page_size.get() as usize {
+                    return Err(invalid("an image has not the page size of its commit")
+                        .with("namespace", change.namespace)
+                        .with("page", write.page)
+                        .with("bytes", write.image.len())
+                        .with("page size", change.page_size.get()));
+                }
+            }
+        }
+        commit.meta.iter().try_for_each(check_meta)
+    }
+
+    async fn prepare(&self, commit: &Commit) -> Result<Write> {
+        let mut conditions = Vec::with_capacity(commit.conditions.len() + 2);
+        conditions.push(Condition::KeyIs {
+            space: Space::Commits,
+            key: commit.id.as_bytes().to_vec(),
+            value: None,
+        });
+        conditions.extend(commit.conditions.iter().map(asked));
+
+        let mut ops = Vec::new();
+        self.prepare_pages(commit, &mut conditions, &mut ops).await?;
+        ops.extend(commit.meta.iter().map(meta_op));
+        ops.push(remember(commit.id, outcome::committed()));
+        let bytes: usize = ops.iter().map(WriteOp::bytes).sum();
+        if bytes > self.limits.batch_bytes_max {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                "the commit does not fit the engine's batch_bytes_max, with its pages staged",
+            )
+            .with("bytes", bytes)
+            .with("batch_bytes_max", self.limits.batch_bytes_max));
+        }
+        self.forget_old_ids(&mut ops).await?;
+
+        let writes_nothing = commit.namespaces.is_empty() && commit.meta.is_empty();
+        let numbering = match commit.at {
+            _ if writes_nothing => Numbering::None,
+            Some(version) => Numbering::At(version),
+            None => Numbering::Next,
+        };
+        let floors = commit.namespaces.iter().map(|change| Floor {
+            space: Space::Times,
+            prefix: change.namespace.0.to_be_bytes().to_vec(),
+        });
+        let clock = Some(Clock { at_least: commit.time, floors: floors.collect() });
+        Ok(Write { conditions, ops, numbering, clock, durability: commit.durability })
+    }
+
+    async fn written(
+        &self,
+        commit: &Commit,
+        version: Version,
+        time: Timestamp,
+    ) -> Result<CommitOutcome> {
+        if commit.namespaces.is_empty()
+            && commit.meta.is_empty()
+            && commit.durability == Durability::Durable
+        {
+            // It has no version of its own to wait for: what its conditions
+            // were judged against is.
+            self.engine.wait_durable(version).await?;
+        }
+        Ok(CommitOutcome::Committed(Committed { version, time }))
+    }
+
+    /// Answers what happened the first time, as durable as asked for this time.
+    async fn answer_again(&self, record: &Bytes, durability: Durability) -> Result<CommitOutcome> {
+        let outcome = outcome::decode(record)?;
+        if let CommitOutcome::Committed(made) = &outcome
+            && durability == Durability::Durable
+        {
+            self.engine.wait_durable(made.version).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Records the conflict, so that the same id gets it again.
+    async fn refuse(
+        &self,
+        commit: &Commit,
+        failed: &Asked,
+        found: Option<Pair>,
+    ) -> Result<CommitOutcome> {
+        if let Some(at) = commit.at {
+            let newest = self.engine.watermarks().await?.sequenced;
+            if at <= newest {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    "the chosen version is not above all that the store has",
+                )
+                .with("chosen", at)
+                .with("newest", newest));
+            }
+        }
+        let conflict = conflict(failed, found)?;
+        let first = Condition::KeyIs {
+            space: Space::Commits,
+            key: commit.id.as_bytes().to_vec(),
+            value: None,
+        };
+        let ops = vec![remember(commit.id, outcome::conflict(&conflict))];
+        match self.engine.write(unnumbered(vec![first], ops)).await? {
+            // Somebody sent the same id at the same time and was judged first.
+            WriteOutcome::Failed { found: Some((_, record)), .. } => {
+                self.answer_again(&record, commit.durability).await
+            }
+            _ => Ok(CommitOutcome::Conflict(conflict)),
+        }
+    }
+
+    /// Now and then: removes the outcomes of ids that are no longer accepted.
+    async fn forget_old_ids(&self, ops: &mut Vec<WriteOp>) -> Result<()> {
+        let now = self.ambient.now().as_millis();
+        let keep = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
+        let next = self.forget_next.load(Ordering::Relaxed);
+        // Also when the clock has jumped back.
+        if now < next && next - now <= keep {
+            return Ok(());
+        }
+        self.forget_next.store(now.saturating_add(keep / 16), Ordering::Relaxed);
+        // A little longer than they are accepted, for a commit that was
+        // accepted just in time and is still on its way.
+        let before = now.saturating_sub(keep.saturating_add(keep / 8));
+        let old = KeyRange { start: vec![0; CommitId::LEN], end: keys::commit_ids_from(before) };
+        let last = self.engine.last_in_many(Space::Commits, &[old]).await?.pop().flatten();
+        let Some((last, _)) = last else { return Ok(()) };
+        // Only as far as something is removed: if the clock comes back from far
+        // ahead, ids of then are accepted.
+        let forgotten = CommitId::from_slice(&last)?.millis() + 1;
+        let forgotten = forgotten.max(self.forgotten.fetch_max(forgotten, Ordering::AcqRel));
+        let range = (vec![0; CommitId::LEN], keys::commit_ids_from(forgotten));
+        ops.push(delete_range(Space::Commits, range));
+        ops.push(WriteOp::Put {
+            space: Space::System,
+            key: Template::plain(keys::SYSTEM_FORGOTTEN),
+            value: Template::plain(forgotten.to_be_bytes().to_vec()),
+        });
+        Ok(())
+    }
+}
+
+fn check_meta(write: &MetaWrite) -> Result<()> {
+    let invalid = |message| Error::new(ErrorKind::Invalid, message);
+    if write.key.is_empty() || write.key.len() > keys::META_KEY_BYTES_MAX {
+        return Err(invalid("a metadata key has 1 to 1024 bytes").with("bytes", write.key.len()));
+    }
+    let Some(value) = &write.value else { return Ok(()) };
+    if value.bytes.len() > META_VALUE_BYTES_MAX {
+        return Err(
+            invalid("a metadata value has at most 65536 bytes").with("bytes", value.bytes.len())
+        );
+    }
+    let fits = |at: usize| at.checked_add(Version::LEN).is_some_and(|end| end <= value.bytes.len());
+    match value.version_at {
+        Some(at) if !fits(at) => {
+            Err(invalid("the version's 10 bytes do not fit into the metadata value there")
+                .with("position", at)
+                .with("bytes", value.bytes.len()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The engine's condition for one that was asked for.
+fn asked(condition: &Asked) -> Condition {
+    // Above every version there is nothing.
+    let nothing = || KeyRange { start: vec![1], end: vec![0] };
+    match condition {
+        Asked::PageUnchanged { namespace, page, since } => Condition::RangeEmpty {
+            space: Space::Pages,
+            range: since.successor().map_or_else(nothing, |from| {
+                keys::page_range(*namespace, *page, from, Version::MAX)
+            }),
+        },
+        Asked::NamespaceUnchanged { namespace, since } => Condition::RangeEmpty {
+            space: Space::Log,
+            range: since.successor().map_or_else(nothing, |from| KeyRange {
+                start: keys::log(*namespace, from),
+                end: keys::log(*namespace, Version::MAX),
+            }),
+        },
+        Asked::MetaEquals { key, value } => {
+            Condition::KeyIs { space: Space::Meta, key: key.to_vec(), value: value.clone() }
+        }
+    }
+}
+
+/// What the failed condition means to who asked for it.
+fn conflict(failed: &Asked, found: Option<Pair>) -> Result<Conflict> {
+    let key = || match &found {
+        Some((key, _)) => Ok(key),
+        None => Err(corrupt("a range that is not empty has no last key")),
+    };
+    Ok(match failed {
+        Asked::PageUnchanged { namespace, page, .. } => {
+            let version = keys::page_version(key()?)?;
+            Conflict::Page { namespace: *namespace, page: *page, version }
+        }
+        Asked::NamespaceUnchanged { namespace, .. } => {
+            let version = keys::log_version(key()?)?;
+            Conflict::Namespace { namespace: *namespace, version }
+        }
+        Asked::MetaEquals { key, .. } => Conflict::Meta { key: key.clone() },
+    })
+}
+
+fn meta_op(write: &MetaWrite) -> WriteOp {
+    match &write.value {
+        Some(value) => WriteOp::Put {
+            space: Space::Meta,
+            key: Template::plain(write.key.clone()),
+            value: Template {
+                bytes: value.bytes.clone(),
+                version_at: value.version_at,
+                time_at: None,
+            },
+        },
+        None => WriteOp::Delete { space: Space::Meta, key: write.key.clone() },
+    }
+}
+
+/// Keeps what became of an id.
+fn remember(id: CommitId, outcome: Template) -> WriteOp {
+    WriteOp::Put {
+        space: Space::Commits,
+        key: Template::plain(id.as_bytes().to_vec()),
+        value: outcome,
+    }
+}
+
+/// Which version a page's newest record has as long as the commit's conditions
+/// hold: at or below the one answered, if any.
+pub(crate) fn unchanged_since(commit: &Commit, of: NamespaceId) -> Covered {
+    let mut covered = Covered::default();
+    for condition in &commit.conditions {
+        match condition {
+            Asked::NamespaceUnchanged { namespace, since } if *namespace == of => {
+                covered.namespace = covered.namespace.max(Some(*since));
+            }
+            Asked::PageUnchanged { namespace, page, since } if *namespace == of => {
+                covered.pages.push((*page, *since));
+            }
+            _ => {}
+        }
+    }
+    covered.pages.sort_unstable();
+    covered
+}
+
+/// What a commit's conditions say about the pages of a namespace.
+#[derive(Default)]
+pub(crate) struct Covered {
+    namespace: Option<Version>,
+    pages: Vec<(PageNo, Version)>,
+}
+
+impl Covered {
+    /// A version since which the page is unchanged if the commit is made.
+    pub(crate) fn since(&self, page: PageNo) -> Option<Version> {
+        let after = self.pages.partition_point(|(p, _)| *p <= page);
+        let by_page = after.checked_sub(1).map(|i| self.pages[i]).filter(|(p, _)| *p == page);
+        by_page.map(|(_, since)| since).max(self.namespace)
+    }
+}

@@ -1,0 +1,205 @@
+//! Removing page versions.
+//!
+//! A read must never take an older image for a purged one. So a purged version
+//! leaves a record that says that it is gone, unless the record right below it
+//! says so already: at most one of them stays between two versions that stay.
+//! The newest record of a page keeps its key, since conditions look for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hozo_traits::{Error, ErrorKind, NamespaceId, PageNo, Purged, Result, Version};
+
+use crate::codec::record::Record;
+use crate::pages::{delete, unnumbered};
+use crate::scan::Pieces;
+use crate::{Condition, OrderedEngine, OrderedPages, Scan, Space, Template, WriteOp, keys};
+use crate::{WriteOutcome, codec};
+
+/// Victims that one atomic write removes. Each takes two steps at most.
+const VICTIMS_AT_ONCE: usize = 1024;
+
+/// How often a purge begins again because another came between.
+const TRIES: usize = 8;
+
+/// What a record is to a purge.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// An image, with the key under which it is staged if it is.
+    Image {
+        staged: Option<hozo_traits::CommitId>,
+    },
+    /// Against this version.
+    Delta(Version),
+    Gone,
+}
+
+impl<E: OrderedEngine> OrderedPages<E> {
+    pub(crate) async fn remove_versions(
+        &self,
+        namespace: NamespaceId,
+        victims: &[(PageNo, Version)],
+    ) -> Result<Purged> {
+        let mut sorted = victims.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut total = Purged::default();
+        // Newest first within a page, so that a delta goes before its base
+        // also where they fall into two writes.
+        sorted.sort_by_key(|(page, version)| (*page, std::cmp::Reverse(*version)));
+        for some in sorted.chunks(VICTIMS_AT_ONCE) {
+            let mut by_page: BTreeMap<PageNo, BTreeSet<Version>> = BTreeMap::new();
+            for (page, version) in some {
+                by_page.entry(*page).or_default().insert(*version);
+            }
+            let purged = self.remove_some(namespace, &by_page).await?;
+            total.removed += purged.removed;
+            total.kept += purged.kept;
+        }
+        Ok(total)
+    }
+
+    async fn remove_some(
+        &self,
+        namespace: NamespaceId,
+        victims: &BTreeMap<PageNo, BTreeSet<Version>>,
+    ) -> Result<Purged> {
+        for _ in 0..TRIES {
+            // Commits whose deltas may be against what goes now see that this
+            // has changed, and begin again; so does a purge at the same time.
+            let key = keys::purges(namespace);
+            let value = self.engine.get(Space::System, &key).await?;
+            let count = match &value {
+                None => 0,
+                Some(value) => value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| {
+                    codec::corrupt("a namespace's count of purges is not 8 bytes")
+                        .with("namespace", namespace)
+                })?,
+            };
+            let mut ops = Vec::new();
+            let mut purged = Purged::default();
+            for (page, versions) in victims {
+                self.remove_of_page(namespace, *page, versions, &mut ops, &mut purged).await?;
+            }
+            if ops.is_empty() {
+                return Ok(purged);
+            }
+            ops.push(WriteOp::Put {
+                space: Space::System,
+                key: Template::plain(key.clone()),
+                value: Template::plain((count + 1).to_be_bytes().to_vec()),
+            });
+            let unchanged = Condition::KeyIs { space: Space::System, key, value };
+            let outcome = self.engine.write(unnumbered(vec![unchanged], ops)).await?;
+            if let WriteOutcome::Written { .. } = outcome {
+                return Ok(purged);
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, "purges of one namespace keep coming between each other")
+            .with("namespace", namespace))
+    }
+
+    async fn remove_of_page(
+        &self,
+        namespace: NamespaceId,
+        page: PageNo,
+        victims: &BTreeSet<Version>,
+        ops: &mut Vec<WriteOp>,
+        purged: &mut Purged,
+    ) -> Result<()> {
+        let Some((records, complete)) = self.records_around(namespace, page, victims).await? else {
+            return Ok(());
+        };
+        let removed = judge(&records, victims, purged);
+        let newest = complete.then(|| records.last().map(|(version, _)| *version)).flatten();
+        let mut gone_below = false;
+        for (version, kind) in records {
+            let goes = removed.contains(&version);
+            let key = keys::page(namespace, page, version);
+            if goes && let Kind::Image { staged: Some(id) } = kind {
+                ops.push(delete(Space::Staged, keys::staged::image(id, namespace, page)));
+            }
+            let gone = goes || kind == Kind::Gone;
+            if gone && gone_below && Some(version) != newest {
+                ops.push(delete(Space::Pages, key));
+            } else if goes {
+                ops.push(WriteOp::Put {
+                    space: Space::Pages,
+                    key: Template::plain(key),
+                    value: Template::plain(Record::gone()),
+                });
+            }
+            gone_below = gone;
+        }
+        Ok(())
+    }
+
+    /// The records from the one below the first victim to the first image above
+    /// the last, ascending, and whether that is all that the page has. Deltas
+    /// above that image are against it or one above it.
+    async fn records_around(
+        &self,
+        namespace: NamespaceId,
+        page: PageNo,
+        victims: &BTreeSet<Version>,
+    ) -> Result<Option<(Vec<(Version, Kind)>, bool)>> {
+        let (Some(first), Some(last)) = (victims.first(), victims.last()) else { return Ok(None) };
+        let mut from = keys::page(namespace, page, *first);
+        let mut below = keys::page_range(namespace, page, Version::ZERO, *first);
+        if let Some(byte) = below.end.iter().rposition(|byte| *byte > 0) {
+            // The key right below the first victim's, as far as versions go.
+            below.end[byte] -= 1;
+            below.end[byte + 1..].fill(0xff);
+            let found = self.engine.last_in_many(Space::Pages, &[below]).await?;
+            if let Some((key, _)) = found.into_iter().next().flatten() {
+                from = key.to_vec();
+            }
+        }
+        let end = keys::after(keys::page(namespace, page, Version::MAX));
+        let (space, reverse, limit) = (Space::Pages, false, usize::MAX);
+        let scan = Scan { space, start: &from, end: &end, reverse, limit, bytes_max: 0 };
+        let mut pieces = Pieces::of(scan);
+        let mut records = Vec::new();
+        while let Some(piece) = pieces.next(&self.engine).await? {
+            for (key, value) in piece {
+                let version = keys::page_version(&key)?;
+                let kind = match Record::decode(value)? {
+                    Record::Full(_) => Kind::Image { staged: None },
+                    Record::Staged(id) => Kind::Image { staged: Some(id) },
+                    Record::Delta(delta) => Kind::Delta(delta.base),
+                    Record::Gone => Kind::Gone,
+                };
+                records.push((version, kind));
+                if version > *last && matches!(kind, Kind::Image { .. }) {
+                    return Ok(Some((records, false)));
+                }
+            }
+        }
+        Ok(Some((records, true)))
+    }
+}
+
+/// Which of the victims go; counts them.
+fn judge(
+    records: &[(Version, Kind)],
+    victims: &BTreeSet<Version>,
+    purged: &mut Purged,
+) -> BTreeSet<Version> {
+    let mut removed = BTreeSet::new();
+    let mut needed = BTreeSet::new();
+    // Newest first: deltas come before what they are against.
+    for (version, kind) in records.iter().rev() {
+        match kind {
+            Kind::Gone => {}
+            _ if needed.contains(version) => purged.kept += u64::from(victims.contains(version)),
+            _ if victims.contains(version) => {
+                purged.removed += 1;
+                removed.insert(*version);
+            }
+            Kind::Delta(base) => {
+                needed.insert(*base);
+            }
+            Kind::Image { .. } => {}
+        }
+    }
+    removed
+}

@@ -1,0 +1,314 @@
+//! The sequencer that local engines share.
+//!
+//! Commits pass one short critical section, in which their conditions are
+//! judged against everything sequenced before, they get their version, and the
+//! engine applies them without waiting for the disk. From then on the next
+//! commit builds on them. Who asked for `durable` then waits for an fsync, and
+//! one fsync serves all who wait; see `durable.rs`.
+//!
+//! Two locks, never both for long and neither across an await or an fsync:
+//! `order` for the critical section, and inside it for a moment the one in
+//! `Durable`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hozo_traits::{
+    Capabilities, Durability, Error, ErrorKind, Result, Timestamp, Version, Watermarks,
+};
+
+use self::durable::{Durable, Poison};
+use crate::keys;
+use crate::{
+    Clock, Condition, Floor, KeyRange, Limits, LocalEngine, Numbering, Op, OrderedEngine, Pair,
+    Scan, Space, Template, Write, WriteOp, WriteOutcome,
+};
+
+mod durable;
+#[cfg(test)]
+mod tests;
+
+/// Floors that are remembered so that a commit need not look for its own. When
+/// there are more, all are forgotten and read again when they are needed.
+const FLOORS_MAX: usize = 4096;
+
+/// A local engine with its commits in order: an [`OrderedEngine`].
+///
+/// Dropping it puts what was sequenced on stable storage.
+pub struct Sequenced<E: LocalEngine> {
+    durable: Arc<Durable<E>>,
+    order: Mutex<Order>,
+}
+
+/// What the critical section is about.
+struct Order {
+    newest: Version,
+    /// The newest times, by where they are read.
+    floors: HashMap<Floor, Timestamp>,
+}
+
+enum Judgement {
+    Holds,
+    /// With what was found instead.
+    Fails(Option<Pair>),
+}
+
+impl<E: LocalEngine> Sequenced<E> {
+    /// Orders the commits of `engine`, going on after the last that it has.
+    /// Everything that it has is on stable storage when this returns.
+    pub fn open(engine: E) -> Result<Self> {
+        let newest = match engine.get(Space::System, keys::SYSTEM_VERSION)? {
+            Some(stored) => Version::from_bytes(stored.as_ref().try_into().map_err(|_| {
+                Error::new(ErrorKind::Corrupt, "the store's newest version is not 10 bytes")
+                    .with("bytes", stored.len())
+            })?),
+            None => Version::ZERO,
+        };
+        // What a killed process left is there, but a power cut could still
+        // take it. Readers must not see it as durable before this.
+        if engine.persistent() {
+            engine.sync()?;
+        }
+        let durable = Durable::new(engine, newest);
+        Ok(Sequenced { durable, order: Mutex::new(Order { newest, floors: HashMap::new() }) })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &E {
+        &self.durable.engine
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        // A panic in here poisoned the store, which is what counts.
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The critical section.
+    fn sequence(&self, write: Write) -> Result<WriteOutcome> {
+        let mut order = self.order();
+        self.durable.refuse_if_poisoned()?;
+        for (condition, asked) in write.conditions.iter().enumerate() {
+            if let Judgement::Fails(found) = self.judge(asked)? {
+                return Ok(WriteOutcome::Failed { condition, found });
+            }
+        }
+        let version = order.next(write.numbering)?;
+        let time = match &write.clock {
+            Some(clock) => order.time(self.engine(), clock)?,
+            None => Timestamp::default(),
+        };
+        let mut ops = fill(write.ops, version, time)?;
+        let numbered = write.numbering != Numbering::None;
+        if numbered {
+            ops.push(Op::Put {
+                space: Space::System,
+                key: Bytes::from_static(keys::SYSTEM_VERSION),
+                value: Bytes::copy_from_slice(version.as_bytes()),
+            });
+        }
+        if !ops.is_empty() {
+            let poison = Poison::unless_defused(&self.durable, "a write");
+            self.engine().apply(&ops).map_err(|e| self.durable.poison("a write", e))?;
+            poison.defuse();
+        }
+        order.newest = version;
+        if let Some(clock) = write.clock {
+            order.remember(clock.floors, time);
+        }
+        if numbered {
+            // Inside the section: watermarks never move back.
+            self.durable.sequenced(version, write.durability);
+        }
+        Ok(WriteOutcome::Written { version, time })
+    }
+
+    fn judge(&self, condition: &Condition) -> Result<Judgement> {
+        Ok(match condition {
+            Condition::RangeEmpty { space, range } => match self.last_in(*space, range)? {
+                None => Judgement::Holds,
+                found => Judgement::Fails(found),
+            },
+            Condition::KeyIs { space, key, value } => {
+                let found = self.engine().get(*space, key)?;
+                if found == *value {
+                    Judgement::Holds
+                } else {
+                    Judgement::Fails(found.map(|found| (Bytes::copy_from_slice(key), found)))
+                }
+            }
+        })
+    }
+
+    fn last_in(&self, space: Space, range: &KeyRange) -> Result<Option<Pair>> {
+        if range.start > range.end {
+            return Ok(None);
+        }
+        self.engine().last_in(space, &range.start, &range.end)
+    }
+}
+
+impl Order {
+    fn next(&self, numbering: Numbering) -> Result<Version> {
+        match numbering {
+            Numbering::None => Ok(self.newest),
+            Numbering::Next => match self.newest.seq().checked_add(1) {
+                Some(seq) => Ok(Version::from_seq(seq)),
+                None => Err(Error::new(ErrorKind::TooLarge, "the store has used up its versions")),
+            },
+            Numbering::At(version) if version > self.newest => Ok(version),
+            Numbering::At(version) => Err(Error::new(
+                ErrorKind::Invalid,
+                "the chosen version is not above all that the store has",
+            )
+            .with("chosen", version)
+            .with("newest", self.newest)),
+        }
+    }
+
+    fn time<E: LocalEngine>(&self, engine: &E, clock: &Clock) -> Result<Timestamp> {
+        let mut time = clock.at_least;
+        for floor in &clock.floors {
+            let known = match self.floors.get(floor) {
+                Some(known) => *known,
+                None => read_floor(engine, floor)?,
+            };
+            time = time.max(known);
+        }
+        Ok(time)
+    }
+
+    fn remember(&mut self, floors: Vec<Floor>, time: Timestamp) {
+        for floor in floors {
+            if self.floors.len() >= FLOORS_MAX {
+                self.floors.clear();
+            }
+            self.floors.insert(floor, time);
+        }
+    }
+}
+
+fn read_floor<E: LocalEngine>(engine: &E, floor: &Floor) -> Result<Timestamp> {
+    let start = &floor.prefix;
+    // The time and the version that may follow it are 18 bytes.
+    let end = [start.as_slice(), &[0xff; 18]].concat();
+    let Some((key, _)) = engine.last_in(floor.space, start, &end)? else {
+        return Ok(Timestamp::default());
+    };
+    match key.get(start.len()..).and_then(|rest| rest.first_chunk()) {
+        Some(time) => Ok(Timestamp::from_micros(u64::from_be_bytes(*time))),
+        None => Err(Error::new(ErrorKind::Corrupt, "a key that should have a time is too short")
+            .with("space", floor.space.name())),
+    }
+}
+
+/// Puts version and time where they belong.
+fn fill(ops: Vec<WriteOp>, version: Version, time: Timestamp) -> Result<Vec<Op>> {
+    let fill_one = |template: Template| {
+        if template.version_at.is_none() && template.time_at.is_none() {
+            return Ok(template.bytes);
+        }
+        // Takes the buffer over if nobody else has it.
+        let mut bytes = Vec::from(template.bytes);
+        let mut put = |at: Option<usize>, what: &[u8]| {
+            let Some(at) = at else { return Some(()) };
+            bytes.get_mut(at..at.checked_add(what.len())?)?.copy_from_slice(what);
+            Some(())
+        };
+        put(template.version_at, version.as_bytes())
+            .and_then(|()| put(template.time_at, &time.as_micros().to_be_bytes()))
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Invalid, "what is filled in does not fit there")
+            })?;
+        Ok(Bytes::from(bytes))
+    };
+    // One more for the version that the sequencer adds.
+    let mut filled = Vec::with_capacity(ops.len() + 1);
+    for op in ops {
+        filled.push(match op {
+            WriteOp::Put { space, key, value } => {
+                Op::Put { space, key: fill_one(key)?, value: fill_one(value)? }
+            }
+            WriteOp::Delete { space, key } => Op::Delete { space, key },
+            WriteOp::DeleteRange { space, start, end } => Op::DeleteRange { space, start, end },
+        });
+    }
+    Ok(filled)
+}
+
+impl<E: LocalEngine> Drop for Sequenced<E> {
+    fn drop(&mut self) {
+        self.durable.close();
+    }
+}
+
+#[async_trait]
+impl<E: LocalEngine> OrderedEngine for Sequenced<E> {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            backend: self.engine().backend(),
+            persistent: self.engine().persistent(),
+            exclusive: true,
+            chosen_versions: true,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        self.engine().limits()
+    }
+
+    async fn watermarks(&self) -> Result<Watermarks> {
+        Ok(self.durable.watermarks())
+    }
+
+    async fn wait_durable(&self, version: Version) -> Result<()> {
+        let newest = self.durable.watermarks().sequenced;
+        if version > newest {
+            return Err(Error::new(ErrorKind::Invalid, "this version was not committed yet")
+                .with("version", version)
+                .with("newest", newest));
+        }
+        self.durable.wait(version).await
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
+        self.engine().get(space, key)
+    }
+
+    async fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>> {
+        match keys {
+            [] => Ok(Vec::new()),
+            [key] => Ok(vec![self.engine().get(space, key)?]),
+            keys => self.engine().get_many(space, keys),
+        }
+    }
+
+    async fn last_in_many(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Option<Pair>>> {
+        match ranges {
+            [] => Ok(Vec::new()),
+            [range] => Ok(vec![self.last_in(space, range)?]),
+            ranges => self.engine().last_in_many(space, ranges),
+        }
+    }
+
+    async fn scan(&self, scan: &Scan<'_>) -> Result<Vec<Pair>> {
+        if scan.start >= scan.end || scan.limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.engine().scan(scan)
+    }
+
+    async fn write(&self, write: Write) -> Result<WriteOutcome> {
+        let durable = write.durability == Durability::Durable;
+        let numbered = write.numbering != Numbering::None;
+        let outcome = self.sequence(write)?;
+        if let WriteOutcome::Written { version, .. } = outcome
+            && durable
+            && numbered
+        {
+            self.durable.wait(version).await?;
+        }
+        Ok(outcome)
+    }
+}
