@@ -30,9 +30,12 @@
 
 mod ambient;
 mod clauses;
+mod double;
+pub mod equality;
 pub mod exec;
 mod fixture;
 mod kit;
+pub mod layer;
 pub mod model;
 mod peak;
 mod rng;
@@ -41,7 +44,8 @@ mod runner;
 pub use libtest_mimic;
 
 pub use ambient::TestAmbient;
+pub use double::{Obfuscate, obfuscated};
 pub use fixture::Fixture;
-pub use model::Model;
+pub use model::{Model, ModelFixture};
 pub use rng::{Rng, SEED_VARIABLE, seed};
 pub use runner::{main, run, trials, trials_under};

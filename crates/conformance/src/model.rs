@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +18,55 @@ use hozo_traits::{
     PageImage, PageNo, PageRuns, PageStore, PageWrite, Purged, Result, Span, Version, Watermarks,
 };
 
+use crate::Fixture;
+
 /// The reference page store.
 pub struct Model {
     disk: Arc<Disk>,
     ambient: Arc<dyn Ambient>,
     persistent: bool,
+    forgets: bool,
+}
+
+/// Opens [`Model`]s: what other stores are compared to, and the first to pass
+/// every suite.
+pub struct ModelFixture {
+    disks: Option<Mutex<BTreeMap<PathBuf, Arc<Disk>>>>,
+    reference: bool,
+}
+
+impl ModelFixture {
+    /// Stores that last as long as the fixture, each by its directory's name.
+    pub fn persistent() -> Self {
+        ModelFixture { disks: Some(Mutex::default()), reference: false }
+    }
+
+    /// Stores that are gone when they are closed.
+    pub const fn volatile() -> Self {
+        ModelFixture { disks: None, reference: false }
+    }
+
+    /// [`Model::unforgetting`].
+    pub const fn reference() -> Self {
+        ModelFixture { disks: None, reference: true }
+    }
+}
+
+impl Fixture for ModelFixture {
+    fn name(&self) -> &str {
+        "model"
+    }
+
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
+        Ok(match &self.disks {
+            Some(disks) => {
+                let mut disks = disks.lock().unwrap_or_else(PoisonError::into_inner);
+                Model::on(disks.entry(dir.to_owned()).or_default(), ambient)
+            }
+            None if self.reference => Model::unforgetting(ambient),
+            None => Model::new(ambient),
+        })
+    }
 }
 
 /// What outlives a [`Model`] that was opened on it.
@@ -58,17 +103,23 @@ const META_VALUE_BYTES_MAX: usize = 64 * 1024;
 impl Model {
     /// A new store that ends with its last `Arc`.
     pub fn new(ambient: Arc<dyn Ambient>) -> Arc<Self> {
-        Arc::new(Model { disk: Arc::default(), ambient, persistent: false })
+        Arc::new(Model { disk: Arc::default(), ambient, persistent: false, forgets: true })
     }
 
     /// The store on `disk`, where it stays.
     pub fn on(disk: &Arc<Disk>, ambient: Arc<dyn Ambient>) -> Arc<Self> {
-        let model = Model { disk: Arc::clone(disk), ambient, persistent: true };
+        let model = Model { disk: Arc::clone(disk), ambient, persistent: true, forgets: true };
         // Whatever was sequenced when the last user left is on the disk now.
         let mut state = model.state();
         state.marks.durable = state.marks.sequenced;
         drop(state);
         Arc::new(model)
+    }
+
+    /// A new store that goes on answering what was purged, as the contract
+    /// allows, so that answers of others can be compared to it.
+    pub fn unforgetting(ambient: Arc<dyn Ambient>) -> Arc<Self> {
+        Arc::new(Model { disk: Arc::default(), ambient, persistent: false, forgets: false })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -237,7 +288,7 @@ impl PageStore for Model {
         for &page in pages {
             let upto = (namespace, page, Version::ZERO)..=(namespace, page, at);
             let newest = state.pages.range(upto).next_back();
-            if newest.is_some_and(|(key, _)| state.purged.contains(key)) {
+            if self.forgets && newest.is_some_and(|(key, _)| state.purged.contains(key)) {
                 return gone("this version was collected");
             }
             images.push(

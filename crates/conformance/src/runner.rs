@@ -10,7 +10,7 @@ use hozo_traits::Capabilities;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::kit::Kit;
-use crate::{Fixture, Rng, SEED_VARIABLE, clauses, seed};
+use crate::{Fixture, ModelFixture, Rng, SEED_VARIABLE, clauses, equality, seed};
 
 /// No trial needs a tenth of it; one that reaches it waits for something that
 /// never comes.
@@ -73,7 +73,29 @@ pub fn trials_under(prefix: &str, fixture: impl Fixture) -> Vec<Trial> {
         Trial::ignorable_test(name.clone(), move || run_case(fixture, case, name, seed))
     };
     eprintln!("{}: seed {SEED_VARIABLE}={seed}", fixture.name());
-    clauses::all().map(trial).collect()
+    let mut trials: Vec<Trial> = clauses::all().map(trial).collect();
+    trials.extend((0..SCRIPTS).map(|n| {
+        let fixture = Arc::clone(&fixture);
+        Trial::test(format!("{prefix}equality/random_operations_{n}"), move || {
+            equals_the_model(&fixture, Rng::new(seed).fork(&n.to_string()).next())
+        })
+    }));
+    trials
+}
+
+/// How many scripts of random operations the suite runs, and how long each is.
+const SCRIPTS: usize = 5;
+const SCRIPT_STEPS: usize = 1000;
+
+fn equals_the_model(fixture: &Arc<dyn Fixture>, seed: u64) -> Result<(), Failed> {
+    let (fixture, reference) = (Arc::clone(fixture), ModelFixture::reference());
+    within_time(move || {
+        let reference: Arc<dyn Fixture> = Arc::new(reference);
+        match equality::compare(&reference, &fixture, seed, SCRIPT_STEPS) {
+            Ok(tally) => assert!(tally.is_telling(), "a script that tells little: {tally:?}"),
+            Err(difference) => panic!("{difference}"),
+        }
+    })
 }
 
 fn run_case(

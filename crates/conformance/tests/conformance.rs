@@ -1,27 +1,27 @@
-//! The suite over the reference store, in its two kinds.
+//! The suite over the reference store, in all its forms.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 
-use hozo_conformance::{Fixture, Model, model::Disk};
+use hozo_conformance::{Fixture, ModelFixture, obfuscated, run, trials, trials_under};
 use hozo_traits::{Ambient, PageStore, Result};
 
-/// The model with a directory's contents in memory.
-#[derive(Default)]
-struct OnDisk(Mutex<BTreeMap<PathBuf, Arc<Disk>>>);
+/// A fixture whose pages are altered on the way down and back.
+struct Altered(ModelFixture);
 
-impl Fixture for OnDisk {
+impl Fixture for Altered {
     fn name(&self) -> &str {
-        "model on a disk"
+        "model, altered"
     }
 
     fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
-        let mut disks = self.0.lock().expect("no trial panics in here");
-        Ok(Model::on(disks.entry(dir.to_owned()).or_default(), ambient))
+        Ok(obfuscated(self.0.open(dir, ambient)?))
     }
 }
 
 fn main() {
-    hozo_conformance::main(OnDisk::default())
+    let mut all = trials(ModelFixture::persistent());
+    all.extend(trials_under("volatile/", ModelFixture::volatile()));
+    all.extend(trials_under("altered/", Altered(ModelFixture::persistent())));
+    run(all)
 }
