@@ -90,7 +90,13 @@ unsafe extern "C" fn open_v2(
 
 fn enter(caller: *const c_void, call: Call) -> c_int {
     // The caller is C: a panic must not unwind into it.
-    catch_unwind(AssertUnwindSafe(|| hook::open(caller, &call))).unwrap_or(INTERNAL)
+    catch_unwind(AssertUnwindSafe(|| hook::open(caller, &call))).unwrap_or_else(|_| {
+        if !call.db.is_null() {
+            // SAFETY: SQLite's contract: where the connection goes.
+            unsafe { *call.db = ptr::null_mut() };
+        }
+        INTERNAL
+    })
 }
 
 /// Runs in every process that the library is loaded into, before the program's

@@ -147,13 +147,13 @@ fn ours(
     };
     // SAFETY: SQLite's function of this name.
     let open_v2: OpenV2Fn = unsafe { std::mem::transmute(open_v2.as_ptr()) };
-    store::forget_failure();
-    // SAFETY: SQLite's contract; the names are C strings.
-    let code = unsafe { open_v2(name.as_ptr(), call.db, flags, copy::VFS_NAME.as_ptr()) };
+    let (code, why) = store::capture(|| {
+        // SAFETY: SQLite's contract; the names are C strings.
+        unsafe { open_v2(name.as_ptr(), call.db, flags, copy::VFS_NAME.as_ptr()) }
+    });
     // SAFETY: SQLite stored a connection or null there.
     let db = unsafe { *call.db };
     if code != OK {
-        let why = store::take_failure();
         let why = why.unwrap_or_else(|| format!("SQLite's error {code}"));
         refuse::close(site, db);
         return refused(site, call, code, wanted, &why);

@@ -9,6 +9,8 @@ use hozo::{Plan, Registry, Stack};
 use hozo_frontend_vfs::{Open, Opened, Resolver};
 use hozo_traits::{Error, ErrorKind, Result};
 
+use crate::refuse;
+
 /// Names the config. Without it, every open is passed through.
 pub(crate) const VARIABLE: &str = "HOZO_CONFIG";
 
@@ -19,9 +21,13 @@ static STACK: Mutex<Option<Arc<Stack>>> = Mutex::new(None);
 static OPENED_BY: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
-    /// Why the resolver last failed on this thread. SQLite hands on a number only.
-    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// While an open of ours runs on this thread: why the resolver failed in
+    /// it. SQLite hands on a number only.
+    static FAILURE: RefCell<Option<Failure>> = const { RefCell::new(None) };
 }
+
+#[derive(Default)]
+struct Failure(Option<String>);
 
 /// Whether a name is a namespace's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,14 +60,11 @@ pub(crate) fn find(name: &str) -> Result<Found, String> {
     }
 }
 
-/// Forgets what [`take_failure`] would answer.
-pub(crate) fn forget_failure() {
-    FAILURE.take();
-}
-
-/// Why the resolver failed on this thread since it was last asked.
-pub(crate) fn take_failure() -> Option<String> {
-    FAILURE.take()
+/// Runs an open, and answers also why the resolver failed in it, if it did.
+pub(crate) fn capture<T>(open: impl FnOnce() -> T) -> (T, Option<String>) {
+    FAILURE.set(Some(Failure::default()));
+    let answer = open();
+    (answer, FAILURE.take().and_then(|failure| failure.0))
 }
 
 /// What the VFS asks: the stack, read and opened at the first question.
@@ -70,7 +73,11 @@ pub(crate) struct Lazy;
 impl Resolver for Lazy {
     fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
         resolve(name, intent).inspect_err(|e| {
-            FAILURE.set(Some(e.to_string()));
+            FAILURE.with_borrow_mut(|failure| match failure {
+                Some(failure) => failure.0 = Some(e.to_string()),
+                // Not from an open that came through here, but from `ATTACH`.
+                None => refuse::say(&format!("cannot open {name}: {e}")),
+            });
         })
     }
 
