@@ -11,6 +11,7 @@
 //! `Durable`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -40,6 +41,8 @@ const FLOORS_MAX: usize = 4096;
 pub struct Sequenced<E: LocalEngine> {
     durable: Arc<Durable<E>>,
     order: Mutex<Order>,
+    /// Whether the engine may show a commit that the watermarks do not yet.
+    appearing: AtomicBool,
 }
 
 /// What the critical section is about.
@@ -72,7 +75,8 @@ impl<E: LocalEngine> Sequenced<E> {
             engine.sync()?;
         }
         let durable = Durable::new(engine, newest);
-        Ok(Sequenced { durable, order: Mutex::new(Order { newest, floors: HashMap::new() }) })
+        let order = Mutex::new(Order { newest, floors: HashMap::new() });
+        Ok(Sequenced { durable, order, appearing: AtomicBool::new(false) })
     }
 
     /// The engine.
@@ -108,6 +112,7 @@ impl<E: LocalEngine> Sequenced<E> {
                 value: Bytes::copy_from_slice(version.as_bytes()),
             });
         }
+        let _appearing = Appearing::begin(&self.appearing);
         if !ops.is_empty() {
             let poison = Poison::unless_defused(&self.durable, "a write");
             self.engine().apply(&ops).map_err(|e| self.durable.poison("a write", e))?;
@@ -141,11 +146,40 @@ impl<E: LocalEngine> Sequenced<E> {
         })
     }
 
+    /// Returns when the watermarks show every commit that was visible before
+    /// the call. Without it a reader could find a version in what it reads and
+    /// be told that there is no such version.
+    fn catch_up(&self, space: Space) {
+        // Pages are only read at versions that the watermarks have shown; the
+        // rest has no versions.
+        if matches!(space, Space::Log | Space::Times | Space::Meta)
+            && self.appearing.load(Ordering::SeqCst)
+        {
+            drop(self.order());
+        }
+    }
+
     fn last_in(&self, space: Space, range: &KeyRange) -> Result<Option<Pair>> {
         if range.start > range.end {
             return Ok(None);
         }
         self.engine().last_in(space, &range.start, &range.end)
+    }
+}
+
+/// Raises a flag for as long as it lives.
+struct Appearing<'a>(&'a AtomicBool);
+
+impl<'a> Appearing<'a> {
+    fn begin(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Ordering::SeqCst);
+        Appearing(flag)
+    }
+}
+
+impl Drop for Appearing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
@@ -273,30 +307,38 @@ impl<E: LocalEngine> OrderedEngine for Sequenced<E> {
     }
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
-        self.engine().get(space, key)
+        let found = self.engine().get(space, key)?;
+        self.catch_up(space);
+        Ok(found)
     }
 
     async fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>> {
-        match keys {
-            [] => Ok(Vec::new()),
-            [key] => Ok(vec![self.engine().get(space, key)?]),
-            keys => self.engine().get_many(space, keys),
-        }
+        let found = match keys {
+            [] => Vec::new(),
+            [key] => vec![self.engine().get(space, key)?],
+            keys => self.engine().get_many(space, keys)?,
+        };
+        self.catch_up(space);
+        Ok(found)
     }
 
     async fn last_in_many(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Option<Pair>>> {
-        match ranges {
-            [] => Ok(Vec::new()),
-            [range] => Ok(vec![self.last_in(space, range)?]),
-            ranges => self.engine().last_in_many(space, ranges),
-        }
+        let found = match ranges {
+            [] => Vec::new(),
+            [range] => vec![self.last_in(space, range)?],
+            ranges => self.engine().last_in_many(space, ranges)?,
+        };
+        self.catch_up(space);
+        Ok(found)
     }
 
     async fn scan(&self, scan: &Scan<'_>) -> Result<Vec<Pair>> {
         if scan.start >= scan.end || scan.limit == 0 {
             return Ok(Vec::new());
         }
-        self.engine().scan(scan)
+        let found = self.engine().scan(scan)?;
+        self.catch_up(scan.space);
+        Ok(found)
     }
 
     async fn write(&self, write: Write) -> Result<WriteOutcome> {
