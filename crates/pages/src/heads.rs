@@ -42,16 +42,10 @@ impl HeadsCache {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the newer one, since a slow reader may come with what was true
-    /// before a fast one looked.
+    /// A slow caller may put an older one over a newer: that costs the next one
+    /// a look at the log and is never taken for the present.
     fn put(&self, marks: Watermarks, heads: Heads) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = known.is_none_or(|(old, _)| {
-            (old.sequenced, old.durable) <= (marks.sequenced, marks.durable)
-        });
-        if newer {
-            *known = Some((marks, heads));
-        }
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((marks, heads));
     }
 }
 

@@ -164,7 +164,6 @@ impl Namespaces {
             let conditions = vec![
                 equals(keys::name(from), Some(found.name_record.clone())),
                 equals(keys::name(to), None),
-                equals(keys::id(found.info.id), Some(found.id_record)),
             ];
             let writes = vec![remove(keys::name(from)), put(keys::name(to), found.name_record)];
             if self.change_meta(conditions, writes).await?.is_ok() {
@@ -193,7 +192,6 @@ impl Namespaces {
                 MetaValue { bytes: tombstone.encode(), version_at: Some(Tombstone::VERSION_AT) };
             let conditions = vec![
                 equals(keys::name(name), Some(found.name_record)),
-                equals(keys::id(id), Some(found.id_record)),
                 equals(keys::settings(id), Some(found.settings)),
             ];
             let writes = vec![

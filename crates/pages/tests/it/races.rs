@@ -31,6 +31,16 @@ fn of_two_who_create_one_name_one_gets_it() {
 }
 
 #[test]
+fn a_create_sees_who_was_renamed_to_its_name() {
+    let kit = Kit::new();
+    kit.create("b");
+    kit.meanwhile(async |other| other.rename(&name("b"), &name("a")).await);
+    let late = block_on(kit.names.create(&name("a"), CreateOptions::default()));
+    fails(late, ErrorKind::Exists);
+    assert_eq!(block_on(kit.names.get(&name("a"))).expect("it is there").id.0, 1);
+}
+
+#[test]
 fn who_creates_another_name_only_takes_the_id() {
     let kit = Kit::new();
     kit.meanwhile(async |other| other.create(&name("b"), CreateOptions::default()).await.map(drop));
