@@ -1,0 +1,55 @@
+use super::*;
+
+#[test]
+fn only_the_path_is_needed() {
+    let config: Config = toml::from_str("path = '/data/hozo'").unwrap();
+    assert_eq!(config, Config::new("/data/hozo"));
+    config.check().unwrap();
+}
+
+#[test]
+fn every_setting_is_read() {
+    let config: Config = toml::from_str(
+        "path = 'p'\nblock_cache_bytes = 1\nwrite_buffer_bytes = 2097152\ncompression = 'zstd'\n\
+         max_open_files = 64\nlock_timeout_ms = 0\nsync = 'fsync'\nlog_ahead_bytes = 0\n\
+         commit_id_keep_s = 3600\nstrict = true",
+    )
+    .unwrap();
+    let expected = Config {
+        path: "p".into(),
+        block_cache_bytes: 1,
+        write_buffer_bytes: 2 << 20,
+        compression: Compression::Zstd,
+        max_open_files: 64,
+        lock_timeout_ms: 0,
+        sync: Sync::Fsync,
+        log_ahead_bytes: 0,
+        commit_id_keep_s: 3600,
+        strict: true,
+    };
+    assert_eq!(config, expected);
+    let text = toml::to_string(&config).unwrap();
+    assert_eq!(toml::from_str::<Config>(&text).unwrap(), config);
+}
+
+#[test]
+fn an_unknown_setting_is_an_error_that_names_the_known_ones() {
+    let error = toml::from_str::<Config>("path = 'p'\ncache = 1").unwrap_err().to_string();
+    assert!(error.contains("cache") && error.contains("block_cache_bytes"), "{error}");
+    let error = toml::from_str::<Config>("path = 'p'\ncompression = 'gzip'").unwrap_err();
+    assert!(error.to_string().contains("lz4"), "{error}");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    for (config, setting) in [
+        (Config::new(""), "path"),
+        (Config { write_buffer_bytes: 10, ..Config::new("p") }, "write_buffer_bytes"),
+        (Config { max_open_files: 1, ..Config::new("p") }, "max_open_files"),
+        (Config { log_ahead_bytes: u64::MAX, ..Config::new("p") }, "log_ahead_bytes"),
+    ] {
+        let error = config.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+}
