@@ -27,14 +27,15 @@ static COPIES: Mutex<Vec<&'static Copy>> = Mutex::new(Vec::new());
 
 /// The copy at `site`, with the VFS registered in it.
 pub(crate) fn of(site: &Site) -> Result<&'static Copy, String> {
-    let lacks = |name: &CStr| {
-        format!("the program's SQLite does not export {}", name.to_string_lossy())
-    };
+    let lacks =
+        |name: &CStr| format!("the program's SQLite does not export {}", name.to_string_lossy());
     // The copy is the object that has this function: other preloaded libraries
     // may stand before the opens, as this one does, but not before this.
-    let anchor = site.symbol(c"sqlite3_vfs_register").ok_or_else(|| lacks(c"sqlite3_vfs_register"))?;
+    let anchor =
+        site.symbol(c"sqlite3_vfs_register").ok_or_else(|| lacks(c"sqlite3_vfs_register"))?;
     let object = Object::at(anchor.as_ptr()).ok_or_else(|| lacks(c"sqlite3_vfs_register"))?;
-    let initialize = site.symbol(c"sqlite3_initialize").ok_or_else(|| lacks(c"sqlite3_initialize"))?;
+    let initialize =
+        site.symbol(c"sqlite3_initialize").ok_or_else(|| lacks(c"sqlite3_initialize"))?;
     // SQLite's initialisation may call back into opens, so it must not happen
     // first inside the registration, where the lock below is held.
     initialize_copy(initialize)?;

@@ -101,9 +101,6 @@ fn enter(caller: *const c_void, call: Call) -> c_int {
 
 /// Runs in every process that the library is loaded into, before the program's
 /// own code; see [`register::at_load`].
-///
-/// A test binary of this crate is not a preloaded library.
-#[cfg(not(test))]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = {

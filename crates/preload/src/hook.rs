@@ -165,13 +165,7 @@ fn ours(
     (Outcome::Ours, OK)
 }
 
-fn refused(
-    site: &Site,
-    call: &Call,
-    code: c_int,
-    name: &str,
-    why: &str,
-) -> (Outcome, c_int) {
+fn refused(site: &Site, call: &Call, code: c_int, name: &str, why: &str) -> (Outcome, c_int) {
     refuse::say(&format!("cannot open {name}: {why}"));
     // SAFETY: `call.db` is not null; checked before anything was decided.
     unsafe { *call.db = refuse::connection(site, code, why) };

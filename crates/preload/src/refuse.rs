@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::Write as _;
 use std::ptr;
 
+use crate::dl::Address;
 use crate::entry::Db;
 use crate::hook::OpenV2Fn;
 use crate::site::Site;
@@ -53,17 +54,20 @@ type AuthorizerFn = unsafe extern "C" fn(
     *const c_char,
     *const c_char,
 ) -> Code;
-type SetAuthorizerFn =
-    unsafe extern "C" fn(*mut Db, Option<AuthorizerFn>, *mut c_void) -> Code;
+type SetAuthorizerFn = unsafe extern "C" fn(*mut Db, Option<AuthorizerFn>, *mut c_void) -> Code;
 type ResultErrorFn = unsafe extern "C" fn(*mut c_void, *const c_char, c_int);
 type ResultErrorCodeFn = unsafe extern "C" fn(*mut c_void, c_int);
 
-/// A function of the caller's SQLite, as the type that it is assigned to.
-macro_rules! sqlite {
-    ($site:expr, $name:literal as $type:ty) => {
-        // SAFETY: SQLite's function of this name has this type.
-        $site.symbol($name).map(|f| unsafe { std::mem::transmute::<*mut c_void, $type>(f.as_ptr()) })
-    };
+/// A function of the caller's SQLite.
+///
+/// # Safety
+/// `F` must be the type that SQLite documents for the function of this name, as
+/// a function pointer.
+unsafe fn function<F: Copy>(site: &Site, name: &CStr) -> Option<F> {
+    const { assert!(size_of::<F>() == size_of::<Address>()) };
+    let address = site.symbol(name)?;
+    // SAFETY: of one size, and by the caller's promise of this type.
+    Some(unsafe { std::mem::transmute_copy::<Address, F>(&address) })
 }
 
 /// What the failing SQL function says, and with what.
@@ -87,7 +91,8 @@ pub(crate) fn say(text: &str) {
 
 /// Closes a connection, if there is one.
 pub(crate) fn close(site: &Site, db: *mut Db) {
-    if let Some(close) = sqlite!(site, c"sqlite3_close" as CloseFn) {
+    // SAFETY: the function's documented type.
+    if let Some(close) = unsafe { function::<CloseFn>(site, c"sqlite3_close") } {
         // SAFETY: a connection of this copy, or null, that nobody else has.
         unsafe { close(db) };
     }
@@ -95,7 +100,8 @@ pub(crate) fn close(site: &Site, db: *mut Db) {
 
 /// Runs SQL whose failure does not matter.
 pub(crate) fn exec(site: &Site, db: *mut Db, sql: &CStr) {
-    if let Some(exec) = sqlite!(site, c"sqlite3_exec" as ExecFn) {
+    // SAFETY: the function's documented type.
+    if let Some(exec) = unsafe { function::<ExecFn>(site, c"sqlite3_exec") } {
         // SAFETY: a connection of this copy, and a C string.
         unsafe { exec(db, sql.as_ptr(), ptr::null(), ptr::null_mut(), ptr::null_mut()) };
     }
@@ -115,15 +121,18 @@ pub(crate) fn connection(site: &Site, code: c_int, why: &str) -> *mut Db {
 }
 
 fn prepare(site: &Site, db: &mut *mut Db, code: c_int, why: &str) -> Option<()> {
-    let open = sqlite!(site, c"sqlite3_open_v2" as OpenV2Fn)?;
-    let create_function = sqlite!(site, c"sqlite3_create_function_v2" as CreateFunctionFn)?;
-    let set_authorizer = sqlite!(site, c"sqlite3_set_authorizer" as SetAuthorizerFn)?;
-    let reason = Reason {
-        code,
-        text: CString::new(why.replace('\0', " ")).ok()?,
-        result_error: sqlite!(site, c"sqlite3_result_error" as ResultErrorFn)?,
-        result_error_code: sqlite!(site, c"sqlite3_result_error_code" as ResultErrorCodeFn)?,
+    // SAFETY: the functions' documented types.
+    let (open, create_function, set_authorizer, result_error, result_error_code) = unsafe {
+        (
+            function::<OpenV2Fn>(site, c"sqlite3_open_v2")?,
+            function::<CreateFunctionFn>(site, c"sqlite3_create_function_v2")?,
+            function::<SetAuthorizerFn>(site, c"sqlite3_set_authorizer")?,
+            function::<ResultErrorFn>(site, c"sqlite3_result_error")?,
+            function::<ResultErrorCodeFn>(site, c"sqlite3_result_error_code")?,
+        )
     };
+    let text = CString::new(why.replace('\0', " ")).ok()?;
+    let reason = Reason { code, text, result_error, result_error_code };
     let (no_data, no_function) = (ptr::null_mut(), ptr::null());
     // SAFETY: C strings and an out-pointer. A null VFS is the default one, which
     // a database in memory asks for nothing but random bytes.
@@ -134,7 +143,17 @@ fn prepare(site: &Site, db: &mut *mut Db, code: c_int, why: &str) -> Option<()> 
     // SAFETY: a live connection, a C string, and a function without data.
     let made = unsafe {
         let fail: ScalarFn = fail;
-        create_function(*db, name.as_ptr(), 0, UTF8, no_data, Some(fail), no_function, no_function, None)
+        create_function(
+            *db,
+            name.as_ptr(),
+            0,
+            UTF8,
+            no_data,
+            Some(fail),
+            no_function,
+            no_function,
+            None,
+        )
     };
     if made != OK {
         return None;

@@ -54,12 +54,7 @@ pub(crate) fn ended() {
 }
 
 /// Tells about an open.
-pub(crate) fn open(
-    site: &Site,
-    name: impl Fn() -> Option<String>,
-    outcome: &Outcome,
-    code: i32,
-) {
+pub(crate) fn open(site: &Site, name: impl Fn() -> Option<String>, outcome: &Outcome, code: i32) {
     if !wanted() {
         return;
     }

@@ -6,8 +6,7 @@ use crate::dl::Object;
 
 /// Texts that every build of SQLite has in its constants, and together nothing
 /// else: the header of its files, and a statement that it runs itself.
-const MARKS: [&[u8]; 2] =
-    [b"SQLite format 3\0", b"CREATE TABLE %Q.sqlite_sequence(name,seq)"];
+const MARKS: [&[u8]; 2] = [b"SQLite format 3\0", b"CREATE TABLE %Q.sqlite_sequence(name,seq)"];
 
 struct Search<'a> {
     path: &'a CStr,

@@ -48,7 +48,8 @@ impl Site {
         if dl::next_symbol(symbol).is_some() {
             return Ok(Site { scope: Scope::Global, caller });
         }
-        let near = caller.as_ref().filter(|object| !object.path.is_empty()).and_then(Object::handle);
+        let near =
+            caller.as_ref().filter(|object| !object.path.is_empty()).and_then(Object::handle);
         if let Some(handle) = near
             && foreign(handle.symbol(symbol)).is_some()
         {
@@ -63,10 +64,13 @@ impl Site {
         }
     }
 
-    /// The main program's, before anything was called.
+    /// That of the global scope with the main program in it, before anything
+    /// was called: a program may have an SQLite in itself that it exports.
     pub(crate) fn of_program() -> Option<Site> {
-        dl::next_symbol(c"sqlite3_vfs_register")
-            .map(|_| Site { scope: Scope::Global, caller: None })
+        let program = Object { id: 0, path: CString::default() };
+        let handle = program.handle()?;
+        handle.symbol(c"sqlite3_vfs_register")?;
+        Some(Site { scope: Scope::Object(handle), caller: None })
     }
 
     /// That of a library, which is loaded if it is not yet.

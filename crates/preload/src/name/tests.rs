@@ -17,7 +17,8 @@ fn relative_names_may_be_ours() {
 
 #[test]
 fn paths_are_plain_files() {
-    for name in ["/srv/app", "./app", "../app", "app/../b", "app/", "/", "app//b", "a b", "-x", ""] {
+    for name in ["/srv/app", "./app", "../app", "app/../b", "app/", "/", "app//b", "a b", "-x", ""]
+    {
         assert_eq!(open(name), Class::Plain, "{name}");
     }
     assert_eq!(classify(b"\xff\xfe", 6, None), Class::Plain);

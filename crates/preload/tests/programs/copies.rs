@@ -5,8 +5,14 @@ use std::path::Path;
 use crate::support::{Build, Place, built};
 
 const USE: [&str; 8] = [
-    "version", "open", "app", "sql", "CREATE TABLE IF NOT EXISTS t(x)", "sql",
-    "SELECT 'rows', count(*), sqlite_version() FROM t", "close",
+    "version",
+    "open",
+    "app",
+    "sql",
+    "CREATE TABLE IF NOT EXISTS t(x)",
+    "sql",
+    "SELECT 'rows', count(*), sqlite_version() FROM t",
+    "close",
 ];
 
 /// Runs a plug-in in a host, without the library and then with it.

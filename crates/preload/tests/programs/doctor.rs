@@ -7,8 +7,7 @@ use crate::support::{Build, Place, built};
 /// The facts that a run of a program reports.
 fn facts(place: &Place, program: Build, args: &[&str]) -> Vec<Value> {
     let (config, report) = (place.path("hozo.toml"), place.path("report"));
-    let variables =
-        [("HOZO_CONFIG", config.as_path()), ("HOZO_DOCTOR_REPORT", report.as_path())];
+    let variables = [("HOZO_CONFIG", config.as_path()), ("HOZO_DOCTOR_REPORT", report.as_path())];
     let ran = place.run_with(&variables, built(program), args);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let text = std::fs::read_to_string(report).expect("a report");
@@ -29,9 +28,14 @@ fn of<'a>(facts: &'a [Value], kind: &str) -> Vec<&'a Value> {
 #[test]
 fn a_program_that_is_reached() {
     let place = Place::new();
-    let facts = facts(&place, Build::System, &["version", "open", "app", "open", "./plain.db", "open", "app@never"]);
+    let facts = facts(
+        &place,
+        Build::System,
+        &["version", "open", "app", "open", "./plain.db", "open", "app@never"],
+    );
     let opens = of(&facts, "open");
-    let outcomes: Vec<_> = opens.iter().map(|o| (o["name"].as_str(), o["outcome"].as_str())).collect();
+    let outcomes: Vec<_> =
+        opens.iter().map(|o| (o["name"].as_str(), o["outcome"].as_str())).collect();
     assert_eq!(
         outcomes,
         [
@@ -50,7 +54,10 @@ fn a_program_that_is_reached() {
     // Before anything was opened, and at the end.
     let copies = of(&facts, "sqlite");
     let reached: Vec<_> = copies.iter().map(|copy| (&copy["exports"], &copy["reached"])).collect();
-    assert_eq!(reached, [(&Value::Bool(true), &Value::Bool(false)), (&Value::Bool(true), &Value::Bool(true))]);
+    assert_eq!(
+        reached,
+        [(&Value::Bool(true), &Value::Bool(false)), (&Value::Bool(true), &Value::Bool(true))]
+    );
 }
 
 #[test]
@@ -74,7 +81,10 @@ fn a_plug_in_is_named() {
     let plugin = built(Build::BundledPlugin).display().to_string();
     let facts = facts(&place, Build::Host, &[&plugin, "open", "app"]);
     let opens = of(&facts, "open");
-    assert_eq!((&opens[0]["caller"], &opens[0]["sqlite"]), (&Value::from(&*plugin), &Value::from(&*plugin)));
+    assert_eq!(
+        (&opens[0]["caller"], &opens[0]["sqlite"]),
+        (&Value::from(&*plugin), &Value::from(&*plugin))
+    );
 }
 
 #[test]

@@ -21,10 +21,32 @@ fn a_mapped_name_is_a_namespace() {
 fn all_three_opens() {
     let place = Place::new();
     let actions = [
-        "open", "app", "sql", MAKE, "open16", "app", "sql", "INSERT INTO t VALUES (1)",
-        "open_v2", "app", "6", "", "sql", "SELECT count(*) FROM t",
-        "open_v2", "file:app?mode=ro", "6", "", "sql", "INSERT INTO t VALUES (1)",
-        "open_v2", "app", "6", "hozo", "sql", "SELECT count(*) FROM t",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "open16",
+        "app",
+        "sql",
+        "INSERT INTO t VALUES (1)",
+        "open_v2",
+        "app",
+        "6",
+        "",
+        "sql",
+        "SELECT count(*) FROM t",
+        "open_v2",
+        "file:app?mode=ro",
+        "6",
+        "",
+        "sql",
+        "INSERT INTO t VALUES (1)",
+        "open_v2",
+        "app",
+        "6",
+        "hozo",
+        "sql",
+        "SELECT count(*) FROM t",
     ];
     let readonly = "error 8: attempt to write a readonly database";
     let expected = format!("open 0\nopen16 0\nopen_v2 0\n1\nopen_v2 0\n{readonly}\nopen_v2 0\n1\n");
@@ -62,10 +84,32 @@ fn other_ways_to_open_are_left_alone() {
     let memory = "0x86"; // SQLITE_OPEN_MEMORY
     let uri = "0x46"; // SQLITE_OPEN_URI
     let actions = [
-        "open", ":memory:", "sql", MAKE, "open", "", "sql", MAKE,
-        "open_v2", "app", memory, "", "sql", MAKE,
-        "open_v2", "file:app?mode=memory&cache=shared", uri, "", "sql", MAKE,
-        "open_v2", "app", "6", "unix-dotfile", "sql", MAKE,
+        "open",
+        ":memory:",
+        "sql",
+        MAKE,
+        "open",
+        "",
+        "sql",
+        MAKE,
+        "open_v2",
+        "app",
+        memory,
+        "",
+        "sql",
+        MAKE,
+        "open_v2",
+        "file:app?mode=memory&cache=shared",
+        uri,
+        "",
+        "sql",
+        MAKE,
+        "open_v2",
+        "app",
+        "6",
+        "unix-dotfile",
+        "sql",
+        MAKE,
     ];
     let expected = "open 0\nopen 0\nopen_v2 0\nopen_v2 0\nopen_v2 0\n";
     assert_eq!(probe(&place, &actions), expected);
@@ -88,8 +132,20 @@ fn without_a_config_every_name_is_plain() {
 fn the_default_vfs_stays_the_programs() {
     let place = Place::new();
     let actions = [
-        "default", "unix-dotfile", "open", "app", "sql", MAKE, "default", "unix-dotfile",
-        "open", "plain.db", "sql", MAKE, "vfs", "hozo",
+        "default",
+        "unix-dotfile",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "default",
+        "unix-dotfile",
+        "open",
+        "plain.db",
+        "sql",
+        MAKE,
+        "vfs",
+        "hozo",
     ];
     let expected = "default 0\nopen 0\nunix-dotfile is the default\nopen 0\nvfs hozo yes\n";
     assert_eq!(probe(&place, &actions), expected);
@@ -100,9 +156,23 @@ fn the_default_vfs_stays_the_programs() {
 fn attach_from_a_plain_connection() {
     let place = Place::new();
     let actions = [
-        "open", "app", "sql", MAKE, "sql", "INSERT INTO t VALUES (5)", "close",
-        "open", "./plain.db", "sql", "ATTACH 'file:app?vfs=hozo' AS h", "sql", "SELECT x FROM h.t",
-        "sql", "ATTACH 'app' AS p", "sql", "CREATE TABLE p.u(x)",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "sql",
+        "INSERT INTO t VALUES (5)",
+        "close",
+        "open",
+        "./plain.db",
+        "sql",
+        "ATTACH 'file:app?vfs=hozo' AS h",
+        "sql",
+        "SELECT x FROM h.t",
+        "sql",
+        "ATTACH 'app' AS p",
+        "sql",
+        "CREATE TABLE p.u(x)",
     ];
     // The system's library has URIs on; a name alone is a file of the
     // connection's own VFS.
@@ -114,10 +184,25 @@ fn attach_from_a_plain_connection() {
 fn attach_from_a_namespace() {
     let place = Place::new();
     let actions = [
-        "open", "app/one", "sql", MAKE, "sql", "INSERT INTO t VALUES (5)",
-        "sql", "ATTACH 'app/two' AS two", "sql", "CREATE TABLE two.u AS SELECT * FROM t",
-        "sql", "ATTACH 'plain.db' AS plain", "sql", "CREATE TABLE plain.u AS SELECT * FROM t",
-        "close", "open", "app/two", "sql", "SELECT x FROM u",
+        "open",
+        "app/one",
+        "sql",
+        MAKE,
+        "sql",
+        "INSERT INTO t VALUES (5)",
+        "sql",
+        "ATTACH 'app/two' AS two",
+        "sql",
+        "CREATE TABLE two.u AS SELECT * FROM t",
+        "sql",
+        "ATTACH 'plain.db' AS plain",
+        "sql",
+        "CREATE TABLE plain.u AS SELECT * FROM t",
+        "close",
+        "open",
+        "app/two",
+        "sql",
+        "SELECT x FROM u",
     ];
     assert_eq!(probe(&place, &actions), "open 0\nclose 0\nopen 0\n5\n");
     assert_eq!(place.files(), ["plain.db"]);
@@ -129,8 +214,17 @@ fn the_directory_of_the_program_does_not_matter() {
     let place = Place::new();
     std::fs::create_dir(place.path("sub")).expect("a directory");
     let actions = [
-        "open", "app", "sql", MAKE, "close", "chdir", "sub",
-        "open", "app", "sql", "SELECT count(*) FROM t",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "close",
+        "chdir",
+        "sub",
+        "open",
+        "app",
+        "sql",
+        "SELECT count(*) FROM t",
     ];
     assert_eq!(probe(&place, &actions), "open 0\nclose 0\nchdir 0\nopen 0\n0\n");
     assert_eq!(place.files(), ["sub"]);

@@ -7,7 +7,8 @@ const MAKE: &str = "CREATE TABLE IF NOT EXISTS t(x)";
 #[test]
 fn threads_open_at_the_same_time() {
     let place = Place::new();
-    let actions = ["open", "app", "sql", MAKE, "threads", "8", "app", "sql", "SELECT count(*) FROM t"];
+    let actions =
+        ["open", "app", "sql", MAKE, "threads", "8", "app", "sql", "SELECT count(*) FROM t"];
     let ran = place.run(built(Build::System), &actions);
     assert_eq!(ran.quiet(), "open 0\nfailures 0\n80\n");
 }
@@ -30,8 +31,18 @@ fn threads_make_the_first_open() {
 fn fork_before_the_first_open() {
     let place = Place::new();
     let actions = [
-        "open", ":memory:", "sql", "SELECT 1", "fork", "open", "app", "sql", MAKE, "sql",
-        "SELECT count(*) FROM t", "close",
+        "open",
+        ":memory:",
+        "sql",
+        "SELECT 1",
+        "fork",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "sql",
+        "SELECT count(*) FROM t",
+        "close",
     ];
     let ran = place.run(built(Build::System), &actions);
     assert_eq!(ran.quiet(), "open 0\n1\nchild\nopen 0\n0\nclose 0\nchild ended 0\n");
@@ -49,8 +60,19 @@ fn fork_after_an_open_of_a_plain_file() {
 fn the_child_of_a_process_that_opened_is_refused() {
     let place = Place::new();
     let actions = [
-        "open", "app", "sql", MAKE, "in-child", "open", "app", "in-child", "open", "./plain.db",
-        "sql", "SELECT count(*) FROM t", "close",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "in-child",
+        "open",
+        "app",
+        "in-child",
+        "open",
+        "./plain.db",
+        "sql",
+        "SELECT count(*) FROM t",
+        "close",
     ];
     let ran = place.run(built(Build::System), &actions);
     let lines: Vec<&str> = ran.stdout.lines().collect();
@@ -69,8 +91,18 @@ fn an_inherited_connection_does_not_write() {
     let place = Place::new();
     let insert = "INSERT INTO t VALUES (1)";
     let actions = [
-        "open", "app", "sql", MAKE, "sql", insert, "in-child", "sql", insert, "sql",
-        "SELECT count(*) FROM t", "close",
+        "open",
+        "app",
+        "sql",
+        MAKE,
+        "sql",
+        insert,
+        "in-child",
+        "sql",
+        insert,
+        "sql",
+        "SELECT count(*) FROM t",
+        "close",
     ];
     let ran = place.run(built(Build::System), &actions);
     let lines: Vec<&str> = ran.stdout.lines().collect();
@@ -82,7 +114,16 @@ fn an_inherited_connection_does_not_write() {
 fn a_program_may_end_with_everything_open() {
     let place = Place::new();
     for round in 0..3 {
-        let actions = ["open", "app", "sql", MAKE, "sql", "BEGIN IMMEDIATE", "sql", "INSERT INTO t VALUES (1)"];
+        let actions = [
+            "open",
+            "app",
+            "sql",
+            MAKE,
+            "sql",
+            "BEGIN IMMEDIATE",
+            "sql",
+            "INSERT INTO t VALUES (1)",
+        ];
         let ran = place.run(built(Build::System), &actions);
         assert_eq!(ran.quiet(), "open 0\n", "round {round}");
     }

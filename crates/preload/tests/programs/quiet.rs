@@ -5,8 +5,16 @@ use std::path::Path;
 use crate::support::{Build, Place, built, have, preload};
 
 const PLAIN: [&str; 10] = [
-    "counts", "open", "./plain.db", "sql", "CREATE TABLE t(x)", "counts", "close", "open",
-    ":memory:", "counts",
+    "counts",
+    "open",
+    "./plain.db",
+    "sql",
+    "CREATE TABLE t(x)",
+    "counts",
+    "close",
+    "open",
+    ":memory:",
+    "counts",
 ];
 
 #[test]
@@ -30,8 +38,17 @@ fn no_file_is_opened_and_no_thread_started() {
     let config = format!("HOZO_CONFIG={}", place.path("hozo.toml").display());
     let program = program.display().to_string();
     let mut args = vec![
-        "-f", "-qq", "-e", "trace=openat,open,clone,clone3,socket,connect,eventfd2,timerfd_create",
-        "-o", "trace", "-E", &library, "-E", &config, &program,
+        "-f",
+        "-qq",
+        "-e",
+        "trace=openat,open,clone,clone3,socket,connect,eventfd2,timerfd_create",
+        "-o",
+        "trace",
+        "-E",
+        &library,
+        "-E",
+        &config,
+        &program,
     ];
     args.extend(PLAIN);
     let ran = place.run_bare(&[], "strace", &args);
@@ -83,7 +100,9 @@ fn what_the_library_brings() {
     let symbols = read(&["--dyn-syms", "--wide"]);
     let mut exported: Vec<&str> = symbols
         .lines()
-        .filter(|line| line.contains(" GLOBAL ") || line.contains(" WEAK ") || line.contains(" UNIQUE "))
+        .filter(|line| {
+            line.contains(" GLOBAL ") || line.contains(" WEAK ") || line.contains(" UNIQUE ")
+        })
         .filter(|line| !line.contains(" UND "))
         .filter_map(|line| line.split_whitespace().last())
         .collect();
@@ -92,7 +111,8 @@ fn what_the_library_brings() {
     let dynamic = read(&["--dynamic", "--wide"]);
     let needed: Vec<&str> = dynamic.lines().filter(|line| line.contains("(NEEDED)")).collect();
     for line in &needed {
-        let allowed = ["libc.so", "libm.so", "libgcc_s.so", "ld-linux", "libpthread", "libdl", "librt"];
+        let allowed =
+            ["libc.so", "libm.so", "libgcc_s.so", "ld-linux", "libpthread", "libdl", "librt"];
         assert!(allowed.iter().any(|name| line.contains(name)), "{line}");
     }
     assert!(dynamic.contains("NODELETE"), "{dynamic}");
@@ -102,6 +122,7 @@ fn what_the_library_brings() {
 fn the_environment_alone_does_nothing() {
     let place = Place::bare();
     let variables = [("HOZO_PRELOAD_REGISTER", Path::new("1"))];
-    let ran = place.run_with(&variables, built(Build::System), &["vfs", "hozo", "open", ":memory:"]);
+    let ran =
+        place.run_with(&variables, built(Build::System), &["vfs", "hozo", "open", ":memory:"]);
     assert_eq!(ran.quiet(), "vfs hozo no\nopen 0\n");
 }

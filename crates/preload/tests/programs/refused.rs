@@ -85,9 +85,23 @@ fn a_name_to_read_that_is_not_there() {
 fn a_refused_connection_takes_nothing() {
     let place = Place::bare();
     let actions = [
-        "open", "app", "errmsg", "sql", "CREATE TABLE t(x)", "sql", "CREATE TEMP TABLE t(x)",
-        "sql", "SELECT 1", "sql", "ATTACH 'x.db' AS x", "sql", "BEGIN", "sql", "PRAGMA user_version",
-        "backup-into-it", "close",
+        "open",
+        "app",
+        "errmsg",
+        "sql",
+        "CREATE TABLE t(x)",
+        "sql",
+        "CREATE TEMP TABLE t(x)",
+        "sql",
+        "SELECT 1",
+        "sql",
+        "ATTACH 'x.db' AS x",
+        "sql",
+        "BEGIN",
+        "sql",
+        "PRAGMA user_version",
+        "backup-into-it",
+        "close",
     ];
     let ran = place.run(built(Build::System), &actions);
     let lines: Vec<&str> = ran.stdout.lines().collect();

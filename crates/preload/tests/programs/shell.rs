@@ -34,7 +34,8 @@ fn backup_writes_a_real_file() {
         return;
     }
     let place = Place::new();
-    let args = ["app", "CREATE TABLE t(x); INSERT INTO t VALUES (7)", ".backup copy.db", ".save save.db"];
+    let args =
+        ["app", "CREATE TABLE t(x); INSERT INTO t VALUES (7)", ".backup copy.db", ".save save.db"];
     place.run("sqlite3", &args).quiet();
     for name in ["copy.db", "save.db"] {
         assert!(place.is_database(name));
