@@ -30,7 +30,7 @@ fn shipped_configs() {
         assert_eq!(checked.code, Some(0), "{shown}: {checked}");
         // In one process, since a store in memory ends with it.
         let sql = "CREATE TABLE t(x); INSERT INTO t VALUES (41 + 1); SELECT x FROM t";
-        let said = scratch.hozo(&["sql", "--create", "app", sql]).run();
+        let said = scratch.hozo(&["sql", "app", sql]).run();
         assert!(said.code == Some(0) && said.stdout.contains("42"), "{shown}: {said}");
         started += 1;
     }

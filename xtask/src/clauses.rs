@@ -22,12 +22,19 @@ pub(crate) fn check(sources: &Sources, findings: &mut Findings) {
             break;
         }
     }
+    let trials = trials(sources);
     for clause in &clauses {
-        if !has_trial(sources, clause) {
+        if !trials.iter().any(|trial| trial.split('/').next() == Some(clause)) {
             findings.error(format!("{clause} has no trial in {TRIALS}"));
         }
     }
-    check_semantics(sources, &clauses, findings);
+    for trial in &trials {
+        let clause = trial.split('/').next().unwrap_or(trial);
+        if !clauses.iter().any(|known| known == clause) {
+            findings.error(format!("the trial {trial} is of a clause that {CONTRACT} lacks"));
+        }
+    }
+    check_semantics(sources, &clauses, &trials, findings);
 }
 
 /// Clauses as the contract writes them: `- **PG-7** ...`.
@@ -50,18 +57,33 @@ fn is_clause(word: &str) -> bool {
     })
 }
 
-/// A trial is named by a string that begins with the clause.
-fn has_trial(sources: &Sources, clause: &str) -> bool {
-    sources.below(TRIALS, ".rs").any(|source| {
-        source.text.match_indices(&format!("\"{clause}")).any(|(at, found)| {
-            !source.text[at + found.len()..].starts_with(|c: char| c.is_ascii_digit())
-        })
-    })
+/// The trials of the suite, each as it is called when it runs: the source has
+/// `case!(10, names_the_newest)` for `PG-10/names_the_newest`.
+fn trials(sources: &Sources) -> Vec<String> {
+    let mut trials = Vec::new();
+    for source in sources.below(TRIALS, ".rs") {
+        let code = |line: &&str| !line.trim_start().starts_with("//");
+        let code = source.text.lines().filter(code).collect::<Vec<_>>().join("\n");
+        for rest in code.split("case!(").skip(1) {
+            let words: Vec<&str> = rest.split([',', ')']).take(2).map(str::trim).collect();
+            let [clause, name] = words.as_slice() else { continue };
+            let is_number = !clause.is_empty() && clause.bytes().all(|b| b.is_ascii_digit());
+            if is_number && !name.starts_with('$') {
+                trials.push(format!("PG-{clause}/{name}"));
+            }
+        }
+    }
+    trials
 }
 
 /// Each row of docs/semantics.md is `| clause | what it says | tests |`. Its
 /// tests, in backquotes, exist; every clause of the contract has a row.
-fn check_semantics(sources: &Sources, clauses: &[String], findings: &mut Findings) {
+fn check_semantics(
+    sources: &Sources,
+    clauses: &[String],
+    trials: &[String],
+    findings: &mut Findings,
+) {
     let Some(text) = sources.get(SEMANTICS) else {
         findings.error(format!("{SEMANTICS} is missing"));
         return;
@@ -83,11 +105,18 @@ fn check_semantics(sources: &Sources, clauses: &[String], findings: &mut Finding
             findings.error(format!("{place}: {clause} names no test"));
         }
         for name in names {
-            if !test_exists(sources, name) {
+            let exists = match name.split_once('/') {
+                Some((first, _)) if is_clause(first) => trials.iter().any(|trial| trial == name),
+                _ => test_exists(sources, name),
+            };
+            if !exists {
                 findings
                     .error(format!("{place}: {clause} names the test {name}, which is nowhere"));
             }
         }
+    }
+    for trial in trials.iter().filter(|trial| !text.contains(&format!("`{trial}`"))) {
+        findings.error(format!("{SEMANTICS} does not name the trial {trial}"));
     }
     for clause in clauses {
         if !seen.contains(&clause.as_str()) {

@@ -158,8 +158,11 @@ fn the_engine_is_named_in_one_file() {
 
 const CLAUSES: [(&str, &str); 3] = [
     ("crates/traits/src/page_store.rs", "/// - **PG-1** One.\n/// - **PG-2** Two."),
-    ("crates/conformance/src/trials.rs", "(\"PG-1 one\", one), (\"PG-2 two\", two)"),
-    ("docs/semantics.md", "| PG-1 | One. | `PG-1` |\n| PG-2 | Two. | `PG-2`, `x::two` |"),
+    (
+        "crates/conformance/src/trials.rs",
+        "[case!(1, one), case!(\n 2, two, Persistent)] case!($x, $y)",
+    ),
+    ("docs/semantics.md", "| PG-1 | One. | `PG-1/one` |\n| PG-2 | Two. | `PG-2/two`, `x::two` |"),
 ];
 
 fn clause_errors(change: impl Fn(&mut Vec<(&str, &str)>)) -> Vec<String> {
@@ -178,7 +181,7 @@ fn clauses_with_tests_pass() {
 
 #[test]
 fn a_clause_without_a_trial_is_found() {
-    let errors = clause_errors(|files| files[1].1 = "(\"PG-1 one\", one), (\"PG-22 x\", x)");
+    let errors = clause_errors(|files| files[1].1 = "[case!(1, one), case!(22, x)]");
     assert!(
         errors.iter().any(|e| e == "PG-2 has no trial in crates/conformance/src/"),
         "{errors:?}"
@@ -187,19 +190,27 @@ fn a_clause_without_a_trial_is_found() {
 
 #[test]
 fn a_clause_without_a_row_is_found() {
-    one(&clause_errors(|files| files[2].1 = "| PG-1 | One. | `PG-1` |"), &["no row for PG-2"]);
+    let errors = clause_errors(|files| files[2].1 = "`PG-2/two`\n| PG-1 | One. | `PG-1/one` |");
+    one(&errors, &["no row for PG-2"]);
 }
 
 #[test]
 fn a_row_that_names_no_test_is_found() {
     let errors =
-        clause_errors(|files| files[2].1 = "| PG-1 | One. | `PG-1` |\n| PG-2 | Two. | soon |");
-    one(&errors, &["semantics.md:2", "PG-2 names no test"]);
+        clause_errors(|files| files[2].1 = "| PG-1 | One. | `PG-1/one` |\n| PG-2 | Two. | soon |");
+    assert!(errors[0].contains("semantics.md:2: PG-2 names no test"), "{errors:?}");
+    assert!(errors[1].contains("does not name the trial PG-2/two"), "{errors:?}");
 }
 
 #[test]
 fn a_row_whose_test_is_gone_is_found() {
     one(&clause_errors(|files| files.truncate(3)), &["x::two", "nowhere"]);
+}
+
+#[test]
+fn a_row_whose_trial_is_gone_is_found() {
+    let errors = clause_errors(|files| files[1].1 = "[case!(1, one), case!(2, other)]");
+    assert!(errors.iter().any(|e| e.contains("PG-2/two, which is nowhere")), "{errors:?}");
 }
 
 #[test]
