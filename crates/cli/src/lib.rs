@@ -1,1 +1,51 @@
-//! The command hozo
+//! The command `hozo`: makes, looks after and queries stores and namespaces.
+//!
+//! `hozo --help` is its documentation: the commands, the exit codes
+//! ([`exit`]), and with each command the fields of its `--json` output.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod context;
+pub mod exit;
+mod failure;
+mod output;
+mod progress;
+pub mod shell;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Runs the command line `args`, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(e) => {
+            // Help and the version come this way, too, and are no failure.
+            let code = if e.use_stderr() { exit::USAGE } else { exit::OK };
+            return match e.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(exit::FAILED),
+            };
+        }
+    };
+    let mut context = Context::new(&args.global);
+    let outcome = commands::run(args.command, &mut context)
+        .and_then(|()| context.out.flush().map_err(Failure::from));
+    match outcome {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(failure) => {
+            // What was written so far comes before what is said about its end.
+            let _ = context.out.flush();
+            failure.report(&context, &mut io::stderr().lock());
+            ExitCode::from(failure.exit())
+        }
+    }
+}

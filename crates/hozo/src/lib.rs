@@ -15,7 +15,7 @@
 //! Nothing is opened before it is needed: a [`Stack`] costs no file and no
 //! thread until the first name is looked up in a store, and after a fork the
 //! child opens its stores anew.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod pattern;
 mod plan;
@@ -27,6 +27,9 @@ mod settings;
 mod stack;
 mod text;
 
+#[cfg(feature = "embedded")]
+mod embedded;
+
 pub use hozo_frontend_vfs as vfs;
 pub use hozo_pages as pages;
 pub use hozo_traits as traits;
@@ -36,5 +39,5 @@ pub use rusqlite;
 pub use pattern::Pattern;
 pub use plan::{NamespaceRule, Plan, StorePlan};
 pub use problem::{Problem, Problems};
-pub use registry::Registry;
+pub use registry::{OpenStore, Registry};
 pub use stack::Stack;

@@ -55,7 +55,8 @@ impl Plan {
             }
             Problems::one(problem)
         };
-        let bytes = read_bounded(file).map_err(|e| fail(name.clone(), "the config cannot be read", e))?;
+        let bytes =
+            read_bounded(file).map_err(|e| fail(name.clone(), "the config cannot be read", e))?;
         let absolute = std::path::absolute(file)
             .map_err(|e| fail(name.clone(), "the config's directory is not known", e))?;
         let base = absolute.parent().unwrap_or(Path::new("/"));
@@ -88,8 +89,7 @@ impl Plan {
         registry: &Registry,
         report: &mut Report<'_>,
     ) -> Self {
-        let names: Vec<String> =
-            settings.stores.iter().map(|s| s.name.get_ref().clone()).collect();
+        let names: Vec<String> = settings.stores.iter().map(|s| s.name.get_ref().clone()).collect();
         if !settings.names_store {
             report
                 .missing(0..0, "the config has no store")
@@ -190,6 +190,11 @@ impl std::fmt::Debug for StorePlan {
 }
 
 impl NamespaceRule {
+    /// The store that its namespaces are in; `plan` is the one that has this rule.
+    pub fn store<'p>(&self, plan: &'p Plan) -> &'p StorePlan {
+        &plan.stores[self.store]
+    }
+
     /// The names that it is about.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
@@ -241,7 +246,9 @@ fn store_plan(
         if let Some((other, line)) = paths.get(path) {
             report
                 .add(span, format!("[store.{name}] and [store.{other}] have the same path"))
-                .note(format!("the other is on line {line}; each store has a directory of its own"));
+                .note(format!(
+                    "the other is on line {line}; each store has a directory of its own"
+                ));
         } else {
             paths.insert(path.clone(), (name.clone(), line));
         }
@@ -303,9 +310,7 @@ fn rule(
         })
     });
     let Some(pattern) = settings.pattern else {
-        report
-            .missing(span, "[[namespace]] has no `match`")
-            .note("such as: match = \"app/*\"");
+        report.missing(span, "[[namespace]] has no `match`").note("such as: match = \"app/*\"");
         return None;
     };
     let at = pattern.span();

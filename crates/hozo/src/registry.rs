@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 use crate::section::Section;
 use crate::text::Report;
 
+/// How a backend opens a store, once its settings are read.
+pub type OpenStore<C> = fn(&C, Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>>;
+
 /// Opens one store, when first needed and again after a fork.
 pub(crate) type Opener = Arc<dyn Fn(Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> + Send + Sync>;
 
@@ -34,7 +37,7 @@ type Prepare = Box<dyn Fn(Section<'_>, &mut Report<'_>) -> Option<Opener> + Send
 /// }
 ///
 /// let mut registry = hozo::Registry::builtin();
-/// registry.register("tape", open_tape)?;
+/// registry.register("tape", |_| Ok(()), open_tape)?;
 /// # Ok::<(), hozo::traits::Error>(())
 /// ```
 pub struct Registry {
@@ -62,23 +65,28 @@ impl Registry {
     /// The backends that this build was made with.
     pub fn builtin() -> Self {
         let mut registry = Registry::empty();
-        registry.add(hozo_backend_memory::NAME, hozo_backend_memory::open);
+        registry.add(hozo_backend_memory::NAME, |_| Ok(()), hozo_backend_memory::open);
         #[cfg(feature = "rocksdb")]
-        registry.add(hozo_backend_rocksdb::NAME, hozo_backend_rocksdb::open);
+        registry.add(
+            hozo_backend_rocksdb::NAME,
+            hozo_backend_rocksdb::Config::check,
+            hozo_backend_rocksdb::open,
+        );
         registry
     }
 
     /// Adds a backend. `C` is what its `[store.NAME]` sections hold besides
-    /// `backend`; its keys should be closed (`deny_unknown_fields`), and
-    /// [`Deserialize`](serde::Deserialize) is where values are judged, so that
-    /// a wrong one is reported with its place.
+    /// `backend`; its keys should be closed (`deny_unknown_fields`). `check`
+    /// judges the values without opening anything; the place of an error that
+    /// is [about](Error::with) a `"setting"` is that key's.
     ///
     /// A key `path` is a directory of the store's own: it is taken relative to
     /// the config file, checked, and given to `open` absolute.
     pub fn register<C>(
         &mut self,
         name: &'static str,
-        open: fn(&C, Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>>,
+        check: fn(&C) -> Result<()>,
+        open: OpenStore<C>,
     ) -> Result<()>
     where
         C: DeserializeOwned + Send + Sync + 'static,
@@ -87,19 +95,21 @@ impl Registry {
             return Err(Error::new(ErrorKind::Exists, "a backend of this name is registered")
                 .with("backend", name));
         }
-        self.add(name, open);
+        self.add(name, check, open);
         Ok(())
     }
 
-    fn add<C>(
-        &mut self,
-        name: &'static str,
-        open: fn(&C, Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>>,
-    ) where
+    fn add<C>(&mut self, name: &'static str, check: fn(&C) -> Result<()>, open: OpenStore<C>)
+    where
         C: DeserializeOwned + Send + Sync + 'static,
     {
         let prepare: Prepare = Box::new(move |section, report| {
+            let places = section.places();
             let config: C = section.read(&["backend"], report)?;
+            if let Err(e) = check(&config) {
+                let setting = e.context().iter().find(|(about, _)| *about == "setting");
+                report.add(places.of(setting.map(|(_, key)| &**key)), e.to_string());
+            }
             let opener: Opener = Arc::new(move |ambient| open(&config, ambient));
             Some(opener)
         });

@@ -48,6 +48,12 @@ impl<'t> Section<'t> {
         self.entries.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v.span())
     }
 
+    /// Where everything is, for problems that are found after reading.
+    pub(crate) fn places(&self) -> Places {
+        let values = self.entries.iter().map(|(k, v)| (k.get_ref().to_string(), v.span()));
+        Places { section: self.span.clone(), values: values.collect() }
+    }
+
     /// Takes `key` out; reports a value that is no string.
     pub(crate) fn take_string(
         &mut self,
@@ -108,8 +114,7 @@ impl<'t> Section<'t> {
             let Some(wrong) = wrong else {
                 // About the section as a whole: usually a key that is not
                 // there, perhaps only because it was just left out.
-                let echo =
-                    dropped.iter().any(|key| error.message().contains(&format!("`{key}`")));
+                let echo = dropped.iter().any(|key| error.message().contains(&format!("`{key}`")));
                 if !echo {
                     report.missing(
                         self.span.clone(),
@@ -148,6 +153,20 @@ impl<'t> Section<'t> {
             let within = |s: Range<usize>| s.start <= span.start && span.end <= s.end;
             within(key.span()) || within(value.span())
         })
+    }
+}
+
+/// Where a section and its values are.
+pub(crate) struct Places {
+    section: Range<usize>,
+    values: Vec<(String, Range<usize>)>,
+}
+
+impl Places {
+    /// Where the value of `key` is; the section if it has none.
+    pub(crate) fn of(&self, key: Option<&str>) -> Range<usize> {
+        let found = self.values.iter().find(|(name, _)| Some(&**name) == key);
+        found.map_or(&self.section, |(_, span)| span).clone()
     }
 }
 

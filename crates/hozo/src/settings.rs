@@ -122,10 +122,7 @@ fn unknown(name: &str, span: &Range<usize>, report: &mut Report<'_>) {
     problem.note("sections: [store.NAME], [[namespace]], [cache], [[frontend]]");
 }
 
-fn stores<'t>(
-    value: Spanned<DeValue<'t>>,
-    report: &mut Report<'_>,
-) -> Vec<StoreSettings<'t>> {
+fn stores<'t>(value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -> Vec<StoreSettings<'t>> {
     let span = value.span();
     let table = match value.into_inner() {
         DeValue::Table(table) => table,
@@ -159,11 +156,7 @@ fn stores<'t>(
 }
 
 /// The sections of an array of tables.
-fn list<'t>(
-    title: &str,
-    value: Spanned<DeValue<'t>>,
-    report: &mut Report<'_>,
-) -> Vec<Section<'t>> {
+fn list<'t>(title: &str, value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -> Vec<Section<'t>> {
     let span = value.span();
     match value.into_inner() {
         DeValue::Array(values) => values

@@ -50,18 +50,19 @@ impl Stack {
     pub fn store(&self, name: &str) -> Result<Arc<Namespaces>> {
         let stores = self.plan.stores();
         let Some(index) = stores.iter().position(|store| store.name() == name) else {
-            return Err(Error::new(ErrorKind::NotFound, "the config has no such store")
-                .with("store", name));
+            return Err(
+                Error::new(ErrorKind::NotFound, "the config has no such store").with("store", name)
+            );
         };
-        let slots =
-            self.opened.get(|| stores.iter().map(|_| Mutex::new(None)).collect::<Vec<_>>());
+        let slots = self.opened.get(|| stores.iter().map(|_| Mutex::new(None)).collect::<Vec<_>>());
         // Held while the store opens, so that two threads do not open it twice.
         // A panic in there leaves the slot as it was, so the poison says nothing.
         let mut slot = slots[index].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(namespaces) = &*slot {
             return Ok(namespaces.clone());
         }
-        let store = (stores[index].open)(self.ambient.clone()).map_err(|e| e.with("store", name))?;
+        let store =
+            (stores[index].open)(self.ambient.clone()).map_err(|e| e.with("store", name))?;
         let namespaces = Namespaces::new(store, self.ambient.clone());
         *slot = Some(namespaces.clone());
         Ok(namespaces)
@@ -112,6 +113,24 @@ impl Stack {
         }))
     }
 
+    /// Whether [`find`](Self::find) would answer a namespace, without making one.
+    /// A store that cannot be asked may have it, so the answer is yes.
+    fn has(&self, name: &str) -> bool {
+        let name = name.split_once('@').map_or(name, |(plain, _)| plain);
+        let Ok(parsed) = name.parse::<NamespaceName>() else { return false };
+        if self.plan.maps(name).is_some() {
+            return true;
+        }
+        let store = self.plan.store_of(name);
+        if store.is_untouched() {
+            return false;
+        }
+        match self.store(store.name()).and_then(|found| block_on(found.get(&parsed))) {
+            Ok(_) => true,
+            Err(e) => e.kind() != ErrorKind::NotFound,
+        }
+    }
+
     fn create_or_open(
         &self,
         namespaces: &Arc<Namespaces>,
@@ -128,6 +147,10 @@ impl Stack {
 impl Resolver for Stack {
     fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
         self.find(name, intent)
+    }
+
+    fn is_ours(&self, name: &str) -> bool {
+        self.has(name)
     }
 }
 

@@ -137,7 +137,9 @@ error: unknown key `stoer` in [[namespace]]
 #[test]
 fn wrong_types_are_told_at_the_value() {
     assert_eq!(
-        problems("[store.m]\nbackend = \"memory\"\n[cache]\nbytes = \"lots\"\n[[namespace]]\nmatch = 7\npage_size = -1\n"),
+        problems(
+            "[store.m]\nbackend = \"memory\"\n[cache]\nbytes = \"lots\"\n[[namespace]]\nmatch = 7\npage_size = -1\n"
+        ),
         [
             "4:9 `bytes` in [cache]: this is of another type: string \"lots\", expected a whole number from 0 on",
             "6:9 `match` in [[namespace]]: this is of another type: integer `7`, expected a string",
@@ -151,9 +153,14 @@ fn wrong_types_are_told_at_the_value() {
     );
     assert_eq!(
         problems("[store]\nbackend = \"memory\"\n"),
-        ["2:1 `backend` is not in a store with a name | write [store.NAME] above it, such as [store.main]"]
+        [
+            "2:1 `backend` is not in a store with a name | write [store.NAME] above it, such as [store.main]"
+        ]
     );
-    assert_eq!(problems("store = 1"), ["1:9 `store` is a section with a name | write [store.NAME]"]);
+    assert_eq!(
+        problems("store = 1"),
+        ["1:9 `store` is a section with a name | write [store.NAME]"]
+    );
     assert_eq!(problems("# nothing\n"), ["1:1 the config has no store"]);
     assert_eq!(problems("[store]\n"), ["1:1 the config has no store"]);
 }
@@ -168,10 +175,7 @@ fn names_that_clash_are_told_with_both_places() {
     );
     assert_eq!(
         problems(&rules),
-        [
-            "6:9 never used: every name of it is of `app/**` too",
-            "8:9 `app/**` is matched twice"
-        ]
+        ["6:9 never used: every name of it is of `app/**` too", "8:9 `app/**` is matched twice"]
     );
     assert_eq!(
         problems(&format!("{header}[[frontend]]\nkind = \"vfs\"\n[[frontend]]\nkind = \"vfs\"\n")),
@@ -189,7 +193,8 @@ fn names_that_clash_are_told_with_both_places() {
 
 #[test]
 fn a_truncated_file_is_told_without_echoes() {
-    let whole = "[store.main]\nbackend = \"memory\"\n[[namespace]]\nmatch = \"app/*\"\nstore = \"main\"\n";
+    let whole =
+        "[store.main]\nbackend = \"memory\"\n[[namespace]]\nmatch = \"app/*\"\nstore = \"main\"\n";
     let base = TempDir::new().unwrap();
     check_in(base.path(), whole).unwrap();
     assert_eq!(problems("[store.main]\nbackend = \"mem").len(), 1);

@@ -1,0 +1,94 @@
+//! What every command needs: where the config is, and how to talk.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hozo::{Plan, Problems, Registry, Stack};
+
+use crate::args::{ColorWhen, Global};
+use crate::exit;
+use crate::failure::{Done, Failure};
+use crate::output::Style;
+
+/// The config's name where none is given.
+pub(crate) const CONFIG_FILE: &str = "hozo.toml";
+
+/// Things that all commands share.
+pub(crate) struct Context {
+    config: Option<PathBuf>,
+    /// Programs read the output.
+    pub(crate) json: bool,
+    /// Neither progress nor remarks.
+    pub(crate) quiet: bool,
+    /// How standard error looks.
+    pub(crate) style: Style,
+    /// How standard output looks.
+    pub(crate) out_style: Style,
+    /// Standard output.
+    pub(crate) out: Box<dyn Write>,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> Self {
+        let color = |terminal: bool| match global.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            // See https://no-color.org: set and not empty means no.
+            ColorWhen::Auto => {
+                terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Context {
+            config: global.config.clone(),
+            json: global.json,
+            quiet: global.quiet,
+            style: Style::new(color(io::stderr().is_terminal())),
+            out_style: Style::new(color(io::stdout().is_terminal()) && !global.json),
+            out: Box::new(BufWriter::new(io::stdout())),
+        }
+    }
+
+    /// The config file: from `--config`, `HOZO_CONFIG`, or here.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| PathBuf::from(CONFIG_FILE))
+    }
+
+    /// The config, checked.
+    pub(crate) fn plan(&self) -> Done<Plan> {
+        let file = self.config_file();
+        if self.config.is_none() && !file.exists() {
+            return Err(Failure::new(exit::CONFIG, format!("there is no {CONFIG_FILE} here"))
+                .hint("`hozo init` makes one; --config FILE or HOZO_CONFIG names another"));
+        }
+        Ok(self.plan_of(&file)?)
+    }
+
+    /// A config, checked.
+    pub(crate) fn plan_of(&self, file: &Path) -> Result<Plan, Problems> {
+        Plan::from_file(file, &Registry::builtin())
+    }
+
+    /// The stack of the config.
+    pub(crate) fn stack(&self) -> Done<Arc<Stack>> {
+        Ok(Stack::open(self.plan()?))
+    }
+
+    /// Whether somebody sits there who can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Says something to a person, not to a program.
+    pub(crate) fn remark(&self, text: impl AsRef<str>) {
+        if !self.quiet && !self.json {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// Writes a value as JSON, on its own lines.
+    pub(crate) fn write_json(&mut self, value: &impl serde::Serialize) -> Done {
+        serde_json::to_writer_pretty(&mut self.out, value)?;
+        Ok(writeln!(self.out)?)
+    }
+}

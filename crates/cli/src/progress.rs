@@ -1,0 +1,30 @@
+//! Progress of work that takes long, for people who watch.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::context::Context;
+
+/// A bar of `total` bytes on standard error; nothing unless that is a terminal.
+pub(crate) fn bytes(context: &Context, doing: &'static str) -> ProgressBar {
+    bar(context, doing, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+}
+
+/// Something under way whose end is not known.
+pub(crate) fn spinner(context: &Context, doing: &'static str) -> ProgressBar {
+    bar(context, doing, "{msg} {spinner} {elapsed}")
+}
+
+fn bar(context: &Context, doing: &'static str, template: &str) -> ProgressBar {
+    if context.quiet || context.json || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(template).expect("our own template is right");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_message(doing);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
