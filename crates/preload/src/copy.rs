@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hozo_frontend_vfs::{SqliteApi, Vfs, register_functions};
@@ -22,8 +23,16 @@ pub(crate) struct Copy {
     api: &'static SqliteApi,
 }
 
-/// All of them. A process has one or two; each stays.
-static COPIES: Mutex<Vec<&'static Copy>> = Mutex::new(Vec::new());
+/// A process has one or two.
+const COPIES_MAX: usize = 16;
+
+/// All of them, in the order in which they were met; null where there is none
+/// yet. Looking takes no lock, which a forked child might have inherited locked.
+static COPIES: [AtomicPtr<Copy>; COPIES_MAX] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; COPIES_MAX];
+
+/// Held while a copy is added.
+static ADDING: Mutex<()> = Mutex::new(());
 
 /// The copy at `site`, with the VFS registered in it.
 pub(crate) fn of(site: &Site) -> Result<&'static Copy, String> {
@@ -39,13 +48,24 @@ pub(crate) fn of(site: &Site) -> Result<&'static Copy, String> {
     // SQLite's initialisation may call back into opens, so it must not happen
     // first inside the registration, where the lock below is held.
     initialize_copy(initialize)?;
-    let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(copy) = copies.iter().find(|copy| copy.object.id == object.id) {
+    if let Some(copy) = known(&object) {
         return Ok(copy);
     }
+    let _adding = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(copy) = known(&object) {
+        return Ok(copy);
+    }
+    let free = COPIES.iter().find(|slot| slot.load(Ordering::Acquire).is_null());
+    let free = free.ok_or_else(|| format!("more than {COPIES_MAX} copies of SQLite"))?;
     let copy = Copy::register(object)?;
-    copies.push(copy);
+    free.store(ptr::from_ref(copy).cast_mut(), Ordering::Release);
     Ok(copy)
+}
+
+fn known(object: &Object) -> Option<&'static Copy> {
+    // SAFETY: null, or a copy that is never freed and not changed any more.
+    let copies = COPIES.iter().map_while(|slot| unsafe { slot.load(Ordering::Acquire).as_ref() });
+    copies.into_iter().find(|copy| copy.object.id == object.id)
 }
 
 fn initialize_copy(initialize: Address) -> Result<(), String> {

@@ -9,7 +9,6 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::io::Write as _;
 use std::ptr;
 
 use crate::dl::Address;
@@ -83,10 +82,13 @@ thread_local! {
     static REASON: Cell<*const Reason> = const { Cell::new(ptr::null()) };
 }
 
-/// Tells a person, on one line.
+/// Tells a person. In one write and without the standard library's lock, which
+/// a forked child may have inherited locked.
 pub(crate) fn say(text: &str) {
-    // A program may have no standard error; that is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "hozo: {text}");
+    let line = format!("hozo: {text}\n");
+    // SAFETY: as many bytes as the line has. A program may have no standard
+    // error; that is no reason to fail.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
 /// Closes a connection, if there is one.

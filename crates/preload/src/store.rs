@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use hozo::{Plan, Registry, Stack};
 use hozo_frontend_vfs::{Open, Opened, Resolver};
@@ -14,8 +14,9 @@ use crate::refuse;
 /// Names the config. Without it, every open is passed through.
 pub(crate) const VARIABLE: &str = "HOZO_CONFIG";
 
-/// The stack, once the config was read.
-static STACK: Mutex<Option<Arc<Stack>>> = Mutex::new(None);
+/// The stack, once the config was read. Nobody waits here while another reads
+/// it: a fork meanwhile would leave the child waiting for ever.
+static STACK: OnceLock<Arc<Stack>> = OnceLock::new();
 
 /// The process that opened a store first; 0 before that.
 static OPENED_BY: AtomicU32 = AtomicU32::new(0);
@@ -90,7 +91,7 @@ impl Resolver for Lazy {
 fn resolve(name: &str, intent: Open) -> Result<Option<Opened>> {
     forbid_fork(name)?;
     let stack = stack()?;
-    if opens_store(&stack, name) {
+    if opens_store(stack, name) {
         OPENED_BY.store(std::process::id(), Ordering::Relaxed);
     }
     stack.resolve(name, intent)
@@ -112,16 +113,17 @@ fn forbid_fork(name: &str) -> Result<()> {
     .with("opened by process", opened_by))
 }
 
-fn stack() -> Result<Arc<Stack>> {
-    let mut slot = STACK.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(stack) = &*slot {
-        return Ok(stack.clone());
+fn stack() -> Result<&'static Arc<Stack>> {
+    if let Some(stack) = STACK.get() {
+        return Ok(stack);
     }
     let Some(file) = config_file() else {
         return Err(Error::new(ErrorKind::Invalid, "HOZO_CONFIG does not name a config"));
     };
     let plan = Plan::from_file(file, &Registry::builtin())?;
-    Ok(slot.insert(Stack::open(plan)).clone())
+    // Two threads may both come here. A stack that is not used has opened nothing.
+    let _ = STACK.set(Stack::open(plan));
+    STACK.get().ok_or_else(|| Error::new(ErrorKind::Internal, "the stack was not kept"))
 }
 
 /// Whether asking about this name opens a store, which is what must not happen

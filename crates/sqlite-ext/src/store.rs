@@ -1,10 +1,9 @@
 //! The process's one stack: read and opened when SQLite first opens one of our
 //! names, not before.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use hozo::{Plan, Registry, Stack};
 use hozo_frontend_vfs::{Open, Opened, Resolver};
@@ -15,8 +14,9 @@ const VARIABLE: &str = "HOZO_CONFIG";
 /// The config, if the environment names none.
 const DEFAULT: &str = "hozo.toml";
 
-/// The stack, once the config was read.
-static STACK: Mutex<Option<Arc<Stack>>> = Mutex::new(None);
+/// The stack, once the config was read. Nobody waits here while another reads
+/// it: a fork meanwhile would leave the child waiting for ever.
+static STACK: OnceLock<Arc<Stack>> = OnceLock::new();
 
 /// The process that asked a stack first; 0 before that.
 static OPENED_BY: AtomicU32 = AtomicU32::new(0);
@@ -27,9 +27,12 @@ pub(crate) struct Lazy;
 impl Resolver for Lazy {
     fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
         resolve(name, intent).inspect_err(|e| {
-            // SQLite hands on a number only. A program may have no standard
-            // error; that is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "hozo: cannot open {name}: {e}");
+            // SQLite hands on a number only. In one write, and without the
+            // standard library's lock, which a fork may have left locked.
+            let line = format!("hozo: cannot open {name}: {e}\n");
+            // SAFETY: as many bytes as the line has. A program may have no
+            // standard error; that is no reason to fail.
+            unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
         })
     }
 
@@ -54,13 +57,14 @@ fn resolve(name: &str, intent: Open) -> Result<Option<Opened>> {
     stack.resolve(name, intent)
 }
 
-fn stack() -> Result<Arc<Stack>> {
-    let mut slot = STACK.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(stack) = &*slot {
-        return Ok(stack.clone());
+fn stack() -> Result<&'static Arc<Stack>> {
+    if let Some(stack) = STACK.get() {
+        return Ok(stack);
     }
     let named = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
     let file = named.map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
     let plan = Plan::from_file(file, &Registry::builtin())?;
-    Ok(slot.insert(Stack::open(plan)).clone())
+    // Two threads may both come here. A stack that is not used has opened nothing.
+    let _ = STACK.set(Stack::open(plan));
+    STACK.get().ok_or_else(|| Error::new(ErrorKind::Internal, "the stack was not kept"))
 }
