@@ -13,6 +13,7 @@ use hozo_traits::{
     Watermarks,
 };
 
+use crate::codec;
 use crate::{
     Limits, Numbering, OrderedEngine, Scan, Space, Template, Write, WriteOp, WriteOutcome, keys,
 };
@@ -76,13 +77,13 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
         let limits = config.strict.map_or(engine.limits(), |strict| engine.limits().min(strict));
         let forgotten = engine.get(Space::System, keys::SYSTEM_FORGOTTEN).await?;
-        let forgotten = forgotten.and_then(|stored| Some(stored.as_ref().try_into().ok()?));
+        let forgotten = forgotten.map_or(Ok(0), |stored| codec::count(&stored))?;
         let store = OrderedPages {
             engine,
             ambient,
             limits,
             keep: config.commit_id_keep,
-            forgotten: AtomicU64::new(forgotten.map_or(0, u64::from_be_bytes)),
+            forgotten: AtomicU64::new(forgotten),
             forget_next: AtomicU64::new(0),
             stages: Mutex::default(),
         };

@@ -68,13 +68,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
             // has changed, and begin again; so does a purge at the same time.
             let key = keys::purges(namespace);
             let value = self.engine.get(Space::System, &key).await?;
-            let count = match &value {
-                None => 0,
-                Some(value) => value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| {
-                    codec::corrupt("a namespace's count of purges is not 8 bytes")
-                        .with("namespace", namespace)
-                })?,
-            };
+            let count = value.as_ref().map_or(Ok(0), |value| codec::count(value))?;
             let mut ops = Vec::new();
             let mut purged = Purged::default();
             for (page, versions) in victims {

@@ -64,7 +64,7 @@ impl PageRuns {
     /// Every page of the set, ascending.
     pub fn pages(&self) -> impl Iterator<Item = PageNo> + '_ {
         self.0.iter().flat_map(|(first, count)| {
-            (first.get()..first.get().saturating_add(*count)).filter_map(PageNo::new)
+            (0..*count).filter_map(|n| first.get().checked_add(n).and_then(PageNo::new))
         })
     }
 

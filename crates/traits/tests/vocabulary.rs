@@ -108,6 +108,7 @@ fn the_last_page_is_in_a_run() {
     let last = PageNo::new(u32::MAX).unwrap();
     let runs = PageRuns::from_runs(vec![(last, 1)]).unwrap();
     assert!(runs.contains(last));
+    assert!(runs.pages().eq([last]));
     assert_eq!(PageRuns::from_runs(vec![(last, 2)]), None);
 }
 

@@ -17,6 +17,14 @@ pub(crate) fn corrupt(message: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, message)
 }
 
+/// A number that is all of a value, as 8 big-endian bytes.
+pub(crate) fn count(value: &[u8]) -> Result<u64> {
+    let mut reader = Reader(value);
+    let count = u64::from_be_bytes(reader.array()?);
+    reader.end()?;
+    Ok(count)
+}
+
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);

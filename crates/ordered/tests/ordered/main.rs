@@ -1,0 +1,10 @@
+//! The sequencer and the page store over an engine that can hang, fail and
+//! lose what was not synced.
+
+mod engine;
+mod faults;
+mod group_commit;
+mod kit;
+mod leaving;
+mod power_loss;
+mod storing;
