@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
+pub mod checker;
 mod clauses;
 mod double;
 pub mod equality;

@@ -6,9 +6,10 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use hozo_traits::Capabilities;
+use hozo_traits::{Ambient, Capabilities, PageStore};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use crate::checker::{Drive, Guarding, Setup, Violation, bank, list_append};
 use crate::kit::Kit;
 use crate::{Fixture, ModelFixture, Rng, SEED_VARIABLE, clauses, equality, seed};
 
@@ -80,7 +81,47 @@ pub fn trials_under(prefix: &str, fixture: impl Fixture) -> Vec<Trial> {
             equals_the_model(&fixture, Rng::new(seed).fork(&n.to_string()).next())
         })
     }));
+    for setup in setups(seed) {
+        let name = format!(
+            "{prefix}checker/{:?}/{}_namespaces/{:?}",
+            setup.guarding, setup.namespaces, setup.drive
+        )
+        .to_lowercase();
+        let (kit, other) = (Arc::clone(&fixture), Arc::clone(&fixture));
+        trials.push(Trial::test(format!("{name}/bank"), move || {
+            workload(kit, setup, |s, a, setup| bank(s, a, setup).map(drop))
+        }));
+        trials.push(Trial::test(format!("{name}/list_append"), move || {
+            workload(other, setup, |s, a, setup| list_append(s, a, setup).map(drop))
+        }));
+    }
     trials
+}
+
+/// Every form of the concurrent workloads.
+fn setups(seed: u64) -> Vec<Setup> {
+    let mut setups = Vec::new();
+    for guarding in [Guarding::Pages, Guarding::Namespaces] {
+        for namespaces in [1, 2] {
+            for drive in [Drive::Threads, Drive::Polled] {
+                let (workers, transactions) = (6, 120);
+                setups.push(Setup { workers, transactions, namespaces, guarding, drive, seed });
+            }
+        }
+    }
+    setups
+}
+
+type Workload = fn(&Arc<dyn PageStore>, &Arc<dyn Ambient>, &Setup) -> Result<(), Violation>;
+
+fn workload(fixture: Arc<dyn Fixture>, setup: Setup, run: Workload) -> Result<(), Failed> {
+    let kit = Kit::new(fixture, String::new(), setup.seed)?;
+    within_time(move || {
+        let ambient: Arc<dyn Ambient> = kit.ambient.clone();
+        if let Err(violation) = run(&kit.store(), &ambient, &setup) {
+            panic!("{SEED_VARIABLE}={}: {violation}", setup.seed);
+        }
+    })
 }
 
 /// How many scripts of random operations the suite runs, and how long each is.
