@@ -31,6 +31,7 @@ mod keys;
 mod name;
 mod namespace;
 mod namespaces;
+mod naming;
 mod records;
 mod when;
 mod writer;

@@ -1,30 +1,26 @@
-//! Finding, making and naming namespaces.
+//! Finding and opening namespaces.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use hozo_traits::{
-    Ambient, Commit, CommitOutcome, Condition, Conflict, Durability, Error, ErrorKind, MetaValue,
-    MetaWrite, NamespaceId, PageStore, Result, Version,
-};
+use hozo_traits::{Ambient, Error, ErrorKind, NamespaceId, PageStore, Result};
 
 use crate::heads::HeadsCache;
 use crate::namespace::Shared;
-use crate::records::{self, IdRecord, NameRecord, Settings, Tombstone};
+use crate::records::{IdRecord, NameRecord, Settings, Tombstone};
 use crate::writer::WriterQueue;
-use crate::{
-    Concurrency, CreateOptions, DeletedNamespace, Namespace, NamespaceInfo, NamespaceName, keys,
-};
+use crate::{DeletedNamespace, Namespace, NamespaceInfo, NamespaceName, keys};
 
 /// Namespaces that [`Namespaces::list`] answers at most.
 pub const LIST_ENTRIES_MAX: usize = 1000;
 
-/// How often a change of metadata is tried again when another one came first.
+/// How often a change of metadata is tried again when another one came first,
+/// and a read when it met one.
 /// Each round that fails is one in which somebody else succeeded, so this many
 /// clients would have to create or rename at the same moment.
-const ATTEMPTS_MAX: usize = 1000;
+pub(crate) const ATTEMPTS_MAX: usize = 1000;
 
 /// The namespaces of one store. One process uses one of these per store.
 pub struct Namespaces {
@@ -45,9 +41,9 @@ struct Opened {
 /// conditional on.
 pub(crate) struct Found {
     pub(crate) info: NamespaceInfo,
-    name_record: Bytes,
-    id_record: Bytes,
-    settings: Bytes,
+    pub(crate) name_record: Bytes,
+    pub(crate) id_record: Bytes,
+    pub(crate) settings: Bytes,
 }
 
 impl Namespaces {
@@ -64,56 +60,6 @@ impl Namespaces {
     /// Where time and commit ids come from.
     pub fn ambient(&self) -> &Arc<dyn Ambient> {
         &self.ambient
-    }
-
-    /// Makes an empty namespace, durably. [`Exists`](ErrorKind::Exists) if the
-    /// name is taken; of two who create one name at once, one gets that.
-    pub async fn create(
-        &self,
-        name: &NamespaceName,
-        options: CreateOptions,
-    ) -> Result<NamespaceInfo> {
-        name.check_new()?;
-        for _ in 0..ATTEMPTS_MAX {
-            if self.store.meta_get(&keys::name(name)).await?.is_some() {
-                return Err(exists(name));
-            }
-            let counter = self.store.meta_get(&keys::NEXT_ID).await?;
-            let id = NamespaceId(records::decode_next_id(counter.as_deref())?);
-            let next = id.0.checked_add(1).ok_or_else(|| corrupt("all namespace ids are used"))?;
-            let created = self.ambient.now();
-            let record = |created_version| IdRecord {
-                created_version,
-                created,
-                page_size: options.page_size,
-                rest: Bytes::new(),
-            };
-            let settings = Settings { concurrency: options.concurrency, rest: Bytes::new() };
-            let conditions = vec![
-                equals(keys::name(name), None),
-                equals(keys::NEXT_ID, counter),
-                equals(keys::id(id), None),
-            ];
-            let id_value = MetaValue {
-                bytes: record(Version::ZERO).encode(),
-                version_at: Some(IdRecord::VERSION_AT),
-            };
-            let writes = vec![
-                put(keys::NEXT_ID, next.to_be_bytes().to_vec()),
-                put(keys::name(name), NameRecord { id, rest: Bytes::new() }.encode()),
-                MetaWrite { key: keys::id(id), value: Some(id_value) },
-                put(keys::settings(id), settings.encode()),
-            ];
-            match self.change_meta(conditions, writes).await? {
-                Ok(version) => return Ok(info(name.clone(), id, &record(version), &settings)),
-                // No retry can help: the counter gives out what is in use.
-                Err(key) if key == keys::id(id) => {
-                    return Err(corrupt("the counter of namespace ids is too low").with("id", id));
-                }
-                Err(_) => {}
-            }
-        }
-        Err(too_busy(name))
     }
 
     /// What the namespace with this name is.
@@ -152,61 +98,6 @@ impl Namespaces {
         Ok(found)
     }
 
-    /// Gives a namespace another name, durably. Who has it open keeps it.
-    /// [`Exists`](ErrorKind::Exists) if the new name is taken.
-    pub async fn rename(&self, from: &NamespaceName, to: &NamespaceName) -> Result<()> {
-        to.check_new()?;
-        for _ in 0..ATTEMPTS_MAX {
-            let found = self.find(from).await?;
-            if self.store.meta_get(&keys::name(to)).await?.is_some() {
-                return Err(exists(to));
-            }
-            let conditions = vec![
-                equals(keys::name(from), Some(found.name_record.clone())),
-                equals(keys::name(to), None),
-            ];
-            let writes = vec![remove(keys::name(from)), put(keys::name(to), found.name_record)];
-            if self.change_meta(conditions, writes).await?.is_ok() {
-                return Ok(());
-            }
-        }
-        Err(too_busy(from))
-    }
-
-    /// Takes a namespace's name away and ends its history, durably. A commit by
-    /// somebody who has it open is then refused. A tombstone stays, so that its
-    /// pages can be collected.
-    pub async fn delete(&self, name: &NamespaceName) -> Result<()> {
-        for _ in 0..ATTEMPTS_MAX {
-            let found = self.find(name).await?;
-            let id = found.info.id;
-            let tombstone = Tombstone {
-                deleted_version: Version::ZERO,
-                deleted: self.ambient.now(),
-                name: Bytes::copy_from_slice(name.as_str().as_bytes()),
-                id_record: found.id_record.clone(),
-                settings: found.settings.clone(),
-                rest: Bytes::new(),
-            };
-            let tombstone =
-                MetaValue { bytes: tombstone.encode(), version_at: Some(Tombstone::VERSION_AT) };
-            let conditions = vec![
-                equals(keys::name(name), Some(found.name_record)),
-                equals(keys::settings(id), Some(found.settings)),
-            ];
-            let writes = vec![
-                remove(keys::name(name)),
-                remove(keys::id(id)),
-                remove(keys::settings(id)),
-                MetaWrite { key: keys::tombstone(id), value: Some(tombstone) },
-            ];
-            if self.change_meta(conditions, writes).await?.is_ok() {
-                return Ok(());
-            }
-        }
-        Err(too_busy(name))
-    }
-
     /// Deleted namespaces that were not collected yet, by id, after `after`
     /// where given, at most `limit` and at most [`LIST_ENTRIES_MAX`].
     pub async fn deleted(
@@ -218,29 +109,6 @@ impl Namespaces {
         let limit = limit.min(LIST_ENTRIES_MAX);
         let found = self.store.meta_scan(keys::TOMBSTONES, after.as_deref(), limit).await?;
         found.iter().map(|(key, value)| deleted(key, value)).collect()
-    }
-
-    /// Changes how writers share a namespace, durably, for those who open it
-    /// from now on.
-    pub async fn set_concurrency(
-        &self,
-        name: &NamespaceName,
-        concurrency: Concurrency,
-    ) -> Result<()> {
-        for _ in 0..ATTEMPTS_MAX {
-            let found = self.find(name).await?;
-            let settings = Settings { concurrency, ..Settings::decode(&found.settings)? };
-            let key = keys::settings(found.info.id);
-            let conditions = vec![
-                equals(keys::name(name), Some(found.name_record)),
-                equals(key.clone(), Some(found.settings)),
-            ];
-            let writes = vec![put(key, settings.encode())];
-            if self.change_meta(conditions, writes).await?.is_ok() {
-                return Ok(());
-            }
-        }
-        Err(too_busy(name))
     }
 
     /// Opens a namespace, which must exist.
@@ -293,32 +161,6 @@ impl Namespaces {
         }
         Err(too_busy(name))
     }
-
-    /// Commits metadata durably: the version, or the key whose value was another.
-    async fn change_meta(
-        &self,
-        conditions: Vec<Condition>,
-        meta: Vec<MetaWrite>,
-    ) -> Result<Result<Version, Bytes>> {
-        let commit = Commit {
-            // The same id would get the first attempt's answer.
-            id: self.ambient.commit_id(),
-            conditions,
-            namespaces: Vec::new(),
-            meta,
-            durability: Durability::Durable,
-            time: self.ambient.now(),
-            at: None,
-        };
-        match self.store.commit(commit).await? {
-            CommitOutcome::Committed(committed) => Ok(Ok(committed.version)),
-            CommitOutcome::Conflict(Conflict::Meta { key }) => Ok(Err(key)),
-            CommitOutcome::Conflict(conflict) => {
-                Err(Error::new(ErrorKind::Internal, "a change of metadata conflicts with pages")
-                    .with("conflict", format_args!("{conflict:?}")))
-            }
-        }
-    }
 }
 
 impl fmt::Debug for Namespaces {
@@ -329,7 +171,7 @@ impl fmt::Debug for Namespaces {
     }
 }
 
-fn info(
+pub(crate) fn info(
     name: NamespaceName,
     id: NamespaceId,
     record: &IdRecord,
@@ -360,32 +202,16 @@ fn deleted(key: &[u8], value: &[u8]) -> Result<DeletedNamespace> {
     Ok(DeletedNamespace { info, deleted, deleted_version })
 }
 
-fn equals(key: Bytes, value: Option<Bytes>) -> Condition {
-    Condition::MetaEquals { key, value }
-}
-
-fn put(key: Bytes, value: impl Into<Bytes>) -> MetaWrite {
-    MetaWrite { key, value: Some(MetaValue::plain(value)) }
-}
-
-fn remove(key: Bytes) -> MetaWrite {
-    MetaWrite { key, value: None }
-}
-
-fn exists(name: &NamespaceName) -> Error {
-    Error::new(ErrorKind::Exists, "there is already a namespace with this name").with("name", name)
-}
-
 fn not_found(name: &NamespaceName) -> Error {
     Error::new(ErrorKind::NotFound, "there is no namespace with this name").with("name", name)
 }
 
-fn too_busy(name: &NamespaceName) -> Error {
+pub(crate) fn too_busy(name: &NamespaceName) -> Error {
     Error::new(ErrorKind::Busy, "others keep changing the names in this store")
         .with("name", name)
         .with("attempts", ATTEMPTS_MAX)
 }
 
-fn corrupt(message: &'static str) -> Error {
+pub(crate) fn corrupt(message: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, message)
 }

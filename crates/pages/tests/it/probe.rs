@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,7 +22,13 @@ pub(crate) struct Probe {
     /// Run one each before the next commits: what somebody else did just then.
     pub(crate) before_commits: Mutex<VecDeque<Step>>,
     pub(crate) settings: Settings,
+    in_flight: AtomicUsize,
+    arrivals: AtomicUsize,
+    overlaps: AtomicUsize,
 }
+
+/// How often a commit that lingers lets others run, if none of them comes.
+const YIELDS_MAX: usize = 100;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
@@ -31,23 +38,37 @@ pub(crate) struct Settings {
     pub(crate) listed: bool,
     /// The conditions that it heeds; all others are dropped, which is wrong.
     pub(crate) heeds: fn(&Condition) -> bool,
+    /// Whether a commit waits a little for another one to be under way.
+    pub(crate) lingers: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { exclusive: true, listed: true, heeds: |_| true }
+        Settings { exclusive: true, listed: true, heeds: |_| true, lingers: false }
     }
 }
 
 impl Probe {
     pub(crate) fn new(inner: Arc<dyn PageStore>, settings: Settings) -> Arc<Self> {
-        let (log_reads, before_commits) = Default::default();
-        Arc::new(Probe { inner, log_reads, before_commits, settings })
+        Arc::new(Probe {
+            inner,
+            log_reads: AtomicUsize::new(0),
+            before_commits: Mutex::default(),
+            settings,
+            in_flight: AtomicUsize::new(0),
+            arrivals: AtomicUsize::new(0),
+            overlaps: AtomicUsize::new(0),
+        })
     }
 
     /// Lets `step` happen between a caller's reads and its next commit.
     pub(crate) fn before_next_commit(&self, step: impl FnOnce() + Send + 'static) {
         self.before_commits.lock().expect("no step panics").push_back(Box::new(step));
+    }
+
+    /// Commits that began while another one was under way.
+    pub(crate) fn overlaps(&self) -> usize {
+        self.overlaps.load(Ordering::SeqCst)
     }
 
     pub(crate) fn log_reads(&self) -> usize {
@@ -84,7 +105,23 @@ impl PageStore for Probe {
             step();
         }
         commit.conditions.retain(self.settings.heeds);
-        self.inner.commit(commit).await
+        if !self.settings.lingers {
+            return self.inner.commit(commit).await;
+        }
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) > 0 {
+            self.overlaps.fetch_add(1, Ordering::SeqCst);
+        }
+        // Whoever comes while we wait has read what we replace.
+        let arrival = self.arrivals.fetch_add(1, Ordering::SeqCst) + 1;
+        for _ in 0..YIELDS_MAX {
+            if self.arrivals.load(Ordering::SeqCst) > arrival {
+                break;
+            }
+            thread::yield_now();
+        }
+        let outcome = self.inner.commit(commit).await;
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        outcome
     }
 
     async fn stage(
