@@ -22,28 +22,26 @@ pub(crate) struct Args {
 }
 
 #[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// The config file; ./hozo.toml if not given.
     #[arg(long, global = true, env = "HOZO_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Write JSON for programs instead of text for people.
-    ///
-    /// The fields are listed in each command's --help and stay the same. Errors
-    /// are JSON too, on standard error: {"error": {"exit_code", "kind",
-    /// "message", "hints"}}.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// No progress bars and no remarks.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Whether to use colours.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
+    #[arg(
+        long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto,
+        hide_possible_values = true, help = "Colours: auto (on a terminal, unless NO_COLOR is set), always, never"
+    )]
     pub(crate) color: ColorWhen,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum ColorWhen {
-    /// On a terminal, unless NO_COLOR is set.
     Auto,
     Always,
     Never,
@@ -175,7 +173,7 @@ pub(crate) struct Delete {
 /// Any version shown can be opened: hozo sql NAME@VERSION.
 ///
 /// JSON: an array of {"version", "time", "pages_written", "page_size", "page_count",
-/// "bytes", "commit_id"}; the last four are of the database as it was then.
+/// "bytes", "commit_id"}; pages and bytes are the database's size after the commit.
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Log {
     /// The namespace.
@@ -194,7 +192,7 @@ pub(crate) struct Log {
     pub(crate) oldest_first: bool,
 }
 
-/// Run SQL on a namespace, now or as it was.
+/// Run SQL on a namespace, now or as it was
 ///
 /// Without SQL it reads statements from the terminal or from standard input; `.help`
 /// lists what else it understands there. A namespace as it was can only be read.

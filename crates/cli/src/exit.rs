@@ -23,5 +23,10 @@ Exit codes:
   4  it exists already, somebody else holds it, or somebody else's commit came first
   5  the config is wrong or not there
 
-Times are given as a version (20 hex digits), 2026-11-21, 2026-11-21T09:30:00Z, or how long ago: -5m, -1h30m.
+With --json, the fields that --help lists stay the same from version to version, and errors
+are JSON on standard error: {\"error\": {\"exit_code\", \"kind\", \"message\", \"hints\"}}.
+
+WHEN is a version (20 hex digits), 2026-11-21, 2026-11-21T09:30:00Z (UTC where no offset is
+given), or how long ago: -5m, -1h30m.
+
 Start with `hozo init`.";

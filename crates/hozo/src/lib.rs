@@ -12,6 +12,24 @@
 //! [`Problems`]: each with file, line, column, what was probably meant and the
 //! names that exist.
 //!
+//! # The config
+//!
+//! TOML; relative paths are relative to the file; unknown keys are errors.
+//!
+//! | section | key | meaning |
+//! |---|---|---|
+//! | `[store.NAME]` | `backend` | `rocksdb`, `memory`, or one that the program registered |
+//! | | `path` | the store's directory, for backends that have one; made when first opened |
+//! | | others | the backend's: the fields of its `Config` |
+//! | `[[namespace]]` | `match` | the names that this is about, as a [`Pattern`] |
+//! | | `store` | where they are; the first store unless given |
+//! | | `concurrency` | `serial` or `optimistic`, instead of what each was created with |
+//! | | `page_size` | that new ones start with, 512 to 65536; 4096 unless given |
+//! | `[cache]` | `bytes` | of pages, for all databases of a process; 64 MiB unless given |
+//! | `[[frontend]]` | `kind` | `vfs` |
+//!
+//! [`Stack`] says which names are namespaces.
+//!
 //! Nothing is opened before it is needed: a [`Stack`] costs no file and no
 //! thread until the first name is looked up in a store, and after a fork the
 //! child opens its stores anew.

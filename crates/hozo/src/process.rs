@@ -27,7 +27,10 @@ impl<T> PerProcess<T> {
     /// This process's value; `make` gives the first one. It must not wait for
     /// anything: another thread could fork meanwhile.
     pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
-        let process = std::process::id();
+        self.get_in(std::process::id(), make)
+    }
+
+    fn get_in(&self, process: u32, make: impl Fn() -> T) -> &T {
         let made = || Box::new(Generation { process, value: make(), next: OnceLock::new() });
         let mut last = self.first.get_or_init(made);
         // Only the last can be this process's. An earlier one with this id was
@@ -41,3 +44,6 @@ impl<T> PerProcess<T> {
         &last.value
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,12 @@ impl Stack {
         let store =
             (stores[index].open)(self.ambient.clone()).map_err(|e| e.with("store", name))?;
         let namespaces = Namespaces::new(store, self.ambient.clone());
+        if let Some(bytes) = self.plan.cache_bytes() {
+            // The cache is the process's, like the store that was just opened.
+            hozo_frontend_vfs::set_page_cache_bytes_max(
+                usize::try_from(bytes).unwrap_or(usize::MAX),
+            );
+        }
         *slot = Some(namespaces.clone());
         Ok(namespaces)
     }
