@@ -1,14 +1,16 @@
 //! A page store that is another one with altered bytes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Commit, CommitId, CommitOutcome, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Patch,
-    Result, Version,
+    Ambient, Commit, CommitId, CommitOutcome, NamespaceId, PageImage, PageNo, PageStore, PageWrite,
+    Patch, Result, Version,
 };
 
+use crate::Fixture;
 use crate::layer::{Layer, Layered};
 
 /// Alters every page byte on the way down and back, so that whoever reads
@@ -20,6 +22,23 @@ pub struct Obfuscate;
 /// `store` behind the [`Obfuscate`] layer.
 pub fn obfuscated(store: Arc<dyn PageStore>) -> Arc<dyn PageStore> {
     Layered::new(store, Obfuscate)
+}
+
+/// The stores of another fixture, [`obfuscated`].
+pub struct Altered<F>(pub F);
+
+impl<F: Fixture> Fixture for Altered<F> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
+        Ok(obfuscated(self.0.open(dir, ambient)?))
+    }
+
+    fn outlives_process(&self) -> bool {
+        self.0.outlives_process()
+    }
 }
 
 /// What stands at `offset` instead of 0. It depends on the page and the place,

@@ -17,4 +17,10 @@ pub trait Fixture: Send + Sync + 'static {
     /// process was killed. A store that is not
     /// [`persistent`](hozo_traits::Capabilities::persistent) is new every time.
     fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>>;
+
+    /// Whether another process finds what this one left in a directory. False
+    /// only for stores that pretend to be persistent.
+    fn outlives_process(&self) -> bool {
+        true
+    }
 }

@@ -31,6 +31,7 @@
 mod ambient;
 pub mod checker;
 mod clauses;
+pub mod crash;
 mod double;
 pub mod equality;
 pub mod exec;
@@ -45,7 +46,7 @@ mod runner;
 pub use libtest_mimic;
 
 pub use ambient::TestAmbient;
-pub use double::{Obfuscate, obfuscated};
+pub use double::{Altered, Obfuscate, obfuscated};
 pub use fixture::Fixture;
 pub use model::{Model, ModelFixture};
 pub use rng::{Rng, SEED_VARIABLE, seed};

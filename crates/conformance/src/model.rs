@@ -67,6 +67,10 @@ impl Fixture for ModelFixture {
             None => Model::new(ambient),
         })
     }
+
+    fn outlives_process(&self) -> bool {
+        false
+    }
 }
 
 /// What outlives a [`Model`] that was opened on it.

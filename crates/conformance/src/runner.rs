@@ -6,12 +6,13 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use hozo_traits::{Ambient, Capabilities, PageStore};
+use hozo_traits::{Ambient, Capabilities, PageStore, SystemAmbient};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::checker::{Drive, Guarding, Setup, Violation, bank, list_append};
+use crate::crash::Rounds;
 use crate::kit::Kit;
-use crate::{Fixture, ModelFixture, Rng, SEED_VARIABLE, clauses, equality, seed};
+use crate::{Fixture, ModelFixture, Rng, SEED_VARIABLE, clauses, crash, equality, seed};
 
 /// No trial needs a tenth of it; one that reaches it waits for something that
 /// never comes.
@@ -95,7 +96,26 @@ pub fn trials_under(prefix: &str, fixture: impl Fixture) -> Vec<Trial> {
             workload(other, setup, |s, a, setup| list_append(s, a, setup).map(drop))
         }));
     }
+    let name = format!("{prefix}crash/kill_9");
+    trials.push(Trial::ignorable_test(name.clone(), move || crash_rounds(&*fixture, &name)));
     trials
+}
+
+/// Rounds of the crash trial unless the environment says more.
+const CRASH_ROUNDS: usize = 20;
+
+fn crash_rounds(fixture: &dyn Fixture, name: &str) -> Result<Completion, Failed> {
+    if !fixture.outlives_process() {
+        return Ok(Completion::ignored_with("the store does not outlive its process"));
+    }
+    let dir = tempfile::TempDir::with_prefix("hozo-conformance-")?;
+    let store = fixture.open(dir.path(), Arc::new(SystemAmbient))?;
+    if !store.capabilities().persistent {
+        return Ok(Completion::ignored_with("the store is not persistent"));
+    }
+    drop(store);
+    crash::page_store(fixture, name, &Rounds::from_env(CRASH_ROUNDS))?;
+    Ok(Completion::Completed)
 }
 
 /// Every form of the concurrent workloads.

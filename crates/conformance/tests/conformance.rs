@@ -1,23 +1,6 @@
 //! The suite over the reference store, in all its forms.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use hozo_conformance::{Fixture, ModelFixture, obfuscated, run, trials, trials_under};
-use hozo_traits::{Ambient, PageStore, Result};
-
-/// A fixture whose pages are altered on the way down and back.
-struct Altered(ModelFixture);
-
-impl Fixture for Altered {
-    fn name(&self) -> &str {
-        "model, altered"
-    }
-
-    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
-        Ok(obfuscated(self.0.open(dir, ambient)?))
-    }
-}
+use hozo_conformance::{Altered, ModelFixture, run, trials, trials_under};
 
 fn main() {
     let mut all = trials(ModelFixture::persistent());
