@@ -165,9 +165,8 @@ pub struct sqlite3_vfs {
         Option<unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char, c_int, *mut c_char) -> c_int>,
     pub xDlOpen: Option<unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char) -> *mut c_void>,
     pub xDlError: Option<unsafe extern "C" fn(*mut sqlite3_vfs, c_int, *mut c_char)>,
-    pub xDlSym: Option<
-        unsafe extern "C" fn(*mut sqlite3_vfs, *mut c_void, *const c_char) -> SyscallPtr,
-    >,
+    pub xDlSym:
+        Option<unsafe extern "C" fn(*mut sqlite3_vfs, *mut c_void, *const c_char) -> SyscallPtr>,
     pub xDlClose: Option<unsafe extern "C" fn(*mut sqlite3_vfs, *mut c_void)>,
     pub xRandomness: Option<unsafe extern "C" fn(*mut sqlite3_vfs, c_int, *mut c_char) -> c_int>,
     pub xSleep: Option<unsafe extern "C" fn(*mut sqlite3_vfs, c_int) -> c_int>,
@@ -176,8 +175,7 @@ pub struct sqlite3_vfs {
     pub xCurrentTimeInt64: Option<unsafe extern "C" fn(*mut sqlite3_vfs, *mut i64) -> c_int>,
     pub xSetSystemCall:
         Option<unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char, SyscallPtr) -> c_int>,
-    pub xGetSystemCall:
-        Option<unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char) -> SyscallPtr>,
+    pub xGetSystemCall: Option<unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char) -> SyscallPtr>,
     pub xNextSystemCall:
         Option<unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char) -> *const c_char>,
 }
@@ -257,8 +255,9 @@ pub struct sqlite3_module {
     >,
     pub xNext: Option<unsafe extern "C" fn(*mut sqlite3_vtab_cursor) -> c_int>,
     pub xEof: Option<unsafe extern "C" fn(*mut sqlite3_vtab_cursor) -> c_int>,
-    pub xColumn:
-        Option<unsafe extern "C" fn(*mut sqlite3_vtab_cursor, *mut sqlite3_context, c_int) -> c_int>,
+    pub xColumn: Option<
+        unsafe extern "C" fn(*mut sqlite3_vtab_cursor, *mut sqlite3_context, c_int) -> c_int,
+    >,
     pub xRowid: Option<unsafe extern "C" fn(*mut sqlite3_vtab_cursor, *mut i64) -> c_int>,
     /// xUpdate, xBegin, xSync, xCommit, xRollback, xFindFunction, xRename: all null.
     pub unused: [*const c_void; 7],
