@@ -56,10 +56,14 @@ install: build ## Install under PREFIX (default /usr/local)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/hozo"
 	install -m 755 "$(OUT)/hozo" "$(DESTDIR)$(PREFIX)/bin/hozo"
 	install -m 755 "$(OUT)/libhozo_preload.so" "$(DESTDIR)$(PREFIX)/lib/hozo/libhozo_preload.so"
+	install -m 755 "$(OUT)/libhozo_sqlite_ext.so" "$(DESTDIR)$(PREFIX)/lib/hozo/hozo.so"
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions"
+	"$(OUT)/hozo" completions bash >"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hozo"
 
 uninstall: ## Remove what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/hozo"
 	rm -rf "$(DESTDIR)$(PREFIX)/lib/hozo"
+	rm -f "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hozo"
 
 clean: ## Remove what was built, RocksDB too
 	$(CARGO) clean

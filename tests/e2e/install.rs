@@ -25,11 +25,17 @@ fn installed() {
     let script = format!(
         "set -e; eval \"$({} env app)\"; \
          sqlite3 app 'CREATE TABLE t(x); INSERT INTO t VALUES (3); SELECT x FROM t'; \
-         grep -c usr/lib/hozo /proc/self/maps",
+         unset LD_PRELOAD; \
+         sqlite3 :memory: '.load usr/lib/hozo/hozo' '.open file:app?vfs=hozo' 'SELECT x + 1 FROM t'",
         hozo.display()
     );
     let said = scratch.run("bash").args(["-c", &script]).ok();
-    assert!(said.starts_with("3\n"), "{said}");
+    assert_eq!(said, "3\n4\n");
+    let library = scratch.run(&hozo).args(["env", "app"]).ok();
+    let installed = prefix.join("lib/hozo/libhozo_preload.so");
+    assert!(library.contains(&installed.display().to_string()), "{library}");
+    let completions = scratch.read("usr/share/bash-completion/completions/hozo");
+    assert!(completions.contains("complete -F"), "{completions}");
     make("uninstall").ok();
     assert!(!hozo.exists() && !scratch.path("usr/lib/hozo").exists());
 }

@@ -12,6 +12,7 @@ mod install;
 mod names;
 mod python;
 mod readme;
+mod setup;
 mod shell;
 mod unnoticed;
 
@@ -29,6 +30,7 @@ fn main() {
         ("names", names::CASES),
         ("python", python::CASES),
         ("readme", readme::CASES),
+        ("setup", setup::CASES),
         ("shell", shell::CASES),
         ("unnoticed", unnoticed::CASES),
     ];
