@@ -10,10 +10,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::Stack;
 
 /// The functions of rusqlite's SQLite.
-#[allow(
-    unsafe_code,
-    reason = "the macro's promise that they are of one SQLite holds: one is linked"
-)]
 fn api() -> Result<&'static SqliteApi> {
     static API: OnceLock<SqliteApi> = OnceLock::new();
     if let Some(api) = API.get() {
@@ -66,7 +62,8 @@ impl Stack {
         };
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags_and_vfs(name, flags, vfs).map_err(sql)?;
-        register_functions(api()?, &connection)?;
+        // SAFETY: the connection is open, and of the SQLite whose functions these are.
+        unsafe { register_functions(api()?, connection.handle().cast())? };
         Ok(connection)
     }
 }

@@ -46,6 +46,7 @@ mod stack;
 mod text;
 
 #[cfg(feature = "embedded")]
+#[allow(unsafe_code, reason = "hands connections to the VFS as C pointers")]
 mod embedded;
 
 pub use hozo_frontend_vfs as vfs;

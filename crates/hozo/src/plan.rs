@@ -128,7 +128,7 @@ impl Plan {
     }
 
     /// The first rule whose pattern `name` is of. Such a name is a namespace
-    /// whether or not it exists yet; see [`Stack::resolve`](crate::Stack::resolve).
+    /// whether or not it exists yet; see [`Stack::find`](crate::Stack::find).
     pub fn maps(&self, name: &str) -> Option<&NamespaceRule> {
         self.rules.iter().find(|rule| rule.pattern.matches(name))
     }
