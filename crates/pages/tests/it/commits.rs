@@ -1,8 +1,9 @@
 //! What commits depend on, and what they write.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hozo_pages::{Concurrency, Namespaces, READ_PAGES_MAX, Reads};
+use hozo_pages::{Concurrency, Namespace, Namespaces, READ_PAGES_MAX, Reads};
 use hozo_traits::exec::block_on;
 use hozo_traits::{CommitOutcome, Conflict, Durability, ErrorKind, Version};
 
@@ -184,6 +185,19 @@ fn all_who_open_a_namespace_share_its_slot() {
     assert!(reopened.try_writer().expect("it is exclusive").is_none(), "two hold one slot");
     drop(slot);
     assert!(reopened.try_writer().expect("it is exclusive").is_some());
+}
+
+#[test]
+fn a_slot_is_found_again_among_many_namespaces() {
+    let kit = Kit::new();
+    let slot = kit.fresh("a").try_writer().expect("it is exclusive").expect("it is free");
+    for n in 0..100 {
+        drop(kit.fresh(&format!("others/{n}")));
+    }
+    let free = |namespace: Arc<Namespace>| namespace.try_writer().expect("it is exclusive");
+    assert!(free(kit.open("a")).is_none(), "two hold one slot");
+    drop(slot);
+    assert!(free(kit.open("a")).is_some());
 }
 
 #[test]

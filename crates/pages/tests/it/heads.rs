@@ -22,7 +22,7 @@ fn the_durable_head_follows_the_sequenced_one() {
     assert_eq!(heads.at(Durability::Durable), heads.durable);
     // Both move before the next look.
     block_on(a.wait_durable(second)).expect("it becomes durable");
-    let third = kit.put(&a, 1, 3);
+    let third = kit.commit(vec![changes(&a, second, Reads::Whole, &[(1, 3)])]).version;
     let heads = block_on(a.heads()).expect("heads are answered");
     assert_eq!((heads.durable.version, heads.sequenced.version), (second, third));
     block_on(a.wait_durable(third)).expect("it becomes durable");

@@ -1,5 +1,7 @@
 //! Creating, listing, renaming, deleting.
 
+use std::sync::Arc;
+
 use hozo_pages::{Concurrency, CreateOptions, Reads};
 use hozo_traits::exec::block_on;
 use hozo_traits::{
@@ -222,6 +224,20 @@ fn what_a_later_hozo_appended_is_kept() {
     }
     block_on(kit.names.delete(&name("b"))).expect("it is deleted");
     assert_eq!(block_on(kit.names.deleted(None, 9)).expect("it is listed").len(), 1);
+}
+
+#[test]
+fn what_a_later_hozo_sets_meanwhile_is_kept() {
+    let kit = Arc::new(Kit::new());
+    let id = kit.create("a").id;
+    let other = kit.clone();
+    kit.probe.before_next_commit(move || {
+        let longer = [meta(&other, &key("s/", id)), b"later".to_vec()].concat();
+        write_meta(&other, &key("s/", id), Some(longer));
+    });
+    kit.set("a", Concurrency::Optimistic).expect("it is set");
+    assert!(meta(&kit, &key("s/", id)).ends_with(b"later"));
+    assert_eq!(kit.open("a").concurrency(), Concurrency::Optimistic);
 }
 
 #[test]

@@ -75,6 +75,10 @@ fn a_delete_sees_what_came_first() {
     kit.create("a");
     kit.meanwhile(async |other| other.delete(&name("a")).await);
     fails(block_on(kit.names.delete(&name("a"))), ErrorKind::NotFound);
+    kit.create("c");
+    kit.meanwhile(async |other| other.rename(&name("c"), &name("d")).await);
+    fails(block_on(kit.names.delete(&name("c"))), ErrorKind::NotFound);
+    kit.put(&kit.open("d"), 1, 1);
     kit.create("b");
     kit.meanwhile(async |other| other.set_concurrency(&name("b"), Concurrency::Optimistic).await);
     block_on(kit.names.delete(&name("b"))).expect("it is deleted");
