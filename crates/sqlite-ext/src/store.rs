@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hozo::{Plan, Registry, Stack};
+use hozo::{Plan, Problems, Registry, Stack};
 use hozo_frontend_vfs::{Open, Opened, Resolver};
 use hozo_traits::{Error, ErrorKind, Result};
 
@@ -63,8 +63,30 @@ fn stack() -> Result<&'static Arc<Stack>> {
     }
     let named = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
     let file = named.map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
-    let plan = Plan::from_file(file, &Registry::builtin())?;
+    let plan = Plan::from_file(file, &Registry::builtin()).map_err(|problems| wrong(&problems))?;
     // Two threads may both come here. A stack that is not used has opened nothing.
     let _ = STACK.set(Stack::open(plan));
     STACK.get().ok_or_else(|| Error::new(ErrorKind::Internal, "the stack was not kept"))
+}
+
+/// What is wrong with a config, on one line: the first problem, and where to
+/// see the others.
+fn wrong(problems: &Problems) -> Error {
+    let mut line = String::from("the config is wrong");
+    for problem in problems.iter().take(1) {
+        line.push_str(&format!(": {}", problem.file()));
+        if let (Some(at), Some(column)) = (problem.line(), problem.column()) {
+            line.push_str(&format!(":{at}:{column}"));
+        }
+        line.push_str(&format!(": {}", problem.message()));
+        for more in problem.hint().into_iter().chain(problem.notes().iter().map(String::as_str)) {
+            line.push_str(&format!("; {more}"));
+        }
+        match problems.iter().count() - 1 {
+            0 => {}
+            1 => line.push_str("; and one more problem, see `hozo check`"),
+            n => line.push_str(&format!("; and {n} more problems, see `hozo check`")),
+        }
+    }
+    Error::new(ErrorKind::Invalid, line)
 }
