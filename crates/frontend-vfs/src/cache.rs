@@ -63,6 +63,13 @@ impl PageCache {
         self.bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
+    }
+
     /// The newest image of a page at or below `at`, if it is known here.
     pub(crate) fn get(
         &self,

@@ -25,4 +25,4 @@ mod wait;
 pub use api::{Destructor, FinalFn, SqlFn, SqliteApi};
 pub use resolver::{Open, Opened, Resolver};
 pub use sql::register_functions;
-pub use vfs::{Options, Vfs, set_page_cache_bytes_max};
+pub use vfs::{Options, Vfs, clear_page_cache, set_page_cache_bytes_max};

@@ -8,6 +8,7 @@ mod db_file;
 mod host;
 mod mem_file;
 mod methods;
+mod plain_file;
 mod pragma;
 mod shell;
 
@@ -63,6 +64,12 @@ impl Options {
 /// copies of SQLite. 64 MiB unless set.
 pub fn set_page_cache_bytes_max(bytes_max: usize) {
     process::current().cache.set_bytes_max(bytes_max);
+}
+
+/// Forgets all pages that this process caches, so that the next reads measure
+/// the store.
+pub fn clear_page_cache() {
+    process::current().cache.clear();
 }
 
 /// A VFS that is registered in one copy of SQLite.
@@ -158,7 +165,7 @@ impl Names {
     }
 
     /// Whether the name is that of a super-journal of an open database of ours,
-    /// as `vfs_commit` makes them: the main database's name and `-mjXXXXXX9XX`.
+    /// as `vdbeCommit` makes them: the main database's name and `-mjXXXXXX9XX`.
     pub(crate) fn is_super_journal(&self, name: &str) -> bool {
         name.rsplit_once("-mj").is_some_and(|(stem, _)| self.is_open(stem))
     }
@@ -211,8 +218,10 @@ impl Vfs {
             plain,
             own: RwLock::new(own),
         }));
-        let largest = size_of::<db_file::DbFile>().max(size_of::<mem_file::MemFileHandle>());
-        let vfs = Box::leak(Box::new(methods::vfs(registered, default, largest as c_int)));
+        let own = size_of::<db_file::DbFile>().max(size_of::<mem_file::MemFileHandle>());
+        // All files are of one size, which must fit a plain one inside ours.
+        let file_size = plain_file::size(default.szOsFile).max(own as c_int);
+        let vfs = Box::leak(Box::new(methods::vfs(registered, default, file_size)));
         // SAFETY: the structure is complete and is never freed.
         match unsafe { (api.vfs_register)(vfs, 0) } {
             ffi::SQLITE_OK => Ok(Vfs { registered }),

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_double, c_int, c_void};
 use hozo_traits::ErrorKind;
 
 use super::shell::{guard, log, report, text};
-use super::{Registered, db_file, mem_file};
+use super::{Registered, db_file, mem_file, plain_file};
 use crate::code::code_at_open;
 use crate::ffi::{self, SyscallPtr, sqlite3_file, sqlite3_vfs};
 use crate::resolver::Open;
@@ -14,12 +14,11 @@ use crate::resolver::Open;
 pub(super) fn vfs(
     registered: &'static Registered,
     plain: &sqlite3_vfs,
-    own_file_size: c_int,
+    file_size: c_int,
 ) -> sqlite3_vfs {
     sqlite3_vfs {
         iVersion: 3,
-        // A plain file is opened by its own VFS in the same place.
-        szOsFile: own_file_size.max(plain.szOsFile),
+        szOsFile: file_size,
         mxPathname: plain.mxPathname,
         pNext: std::ptr::null_mut(),
         zName: registered.name.as_ptr(),
@@ -112,18 +111,53 @@ unsafe extern "C" fn open(
                 ffi::SQLITE_OK
             }
             Some(Err(code)) => code,
-            None => {
-                let plain = registered.plain;
-                // SAFETY: the plain VFS gets what SQLite would pass it.
-                unsafe {
-                    match (*plain).xOpen {
-                        Some(open) => open(plain, name, file, flags, out_flags),
-                        None => ffi::SQLITE_CANTOPEN,
-                    }
-                }
-            }
+            // SAFETY: these are what SQLite passed.
+            None => unsafe { open_plain(registered, name, file, flags, out_flags) },
         }
     })
+}
+
+/// # Safety
+/// All must be what SQLite passed to xOpen.
+unsafe fn open_plain(
+    registered: &'static Registered,
+    name: *const c_char,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
+        // SAFETY: by the caller's promise.
+        return unsafe { plain_file::open(registered, name, file, flags, out_flags) };
+    }
+    let plain = registered.plain;
+    // SAFETY: the plain VFS gets what SQLite would pass it, in at least as much
+    // memory as it wants.
+    let code = unsafe {
+        match (*plain).xOpen {
+            Some(open) => open(plain, name, file, flags, out_flags),
+            None => ffi::SQLITE_CANTOPEN,
+        }
+    };
+    // SAFETY: as above.
+    let known = unsafe { text(name) }.filter(|_| flags & ffi::SQLITE_OPEN_SUPER_JOURNAL != 0);
+    let Some(known) = known else { return code };
+    let groups = &registered.names().groups;
+    if code == ffi::SQLITE_OK && flags & ffi::SQLITE_OPEN_CREATE != 0 {
+        // The main database is a plain file. Databases of ours may take part in
+        // a transaction that changes no plain one.
+        groups.create(known, 0);
+    }
+    match groups.get(known) {
+        // It was deleted, but the commit failed: SQLite rolls back and wants to
+        // see it (`pager_delsuper`).
+        Some(group) if code != ffi::SQLITE_OK => {
+            // SAFETY: by the caller's promise.
+            unsafe { mem_file::open_super(file, registered.api, group) };
+            ffi::SQLITE_OK
+        }
+        _ => code,
+    }
 }
 
 /// Whether the file that was opened is read-only, or a code; `None` if it is a
@@ -219,17 +253,10 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_dir
                 Kind::Plain => {}
                 // It ended when it was closed.
                 Kind::Journal => return ffi::SQLITE_OK,
-                Kind::SuperJournal => {
-                    // Only the commit wants the deletion to be on the disk.
-                    return match registered.names().groups.delete(known, sync_dir != 0) {
-                        Some(Ok(())) => ffi::SQLITE_OK,
-                        Some(Err(failure)) => {
-                            report(registered.api, &format!("committing {known}"), &failure)
-                        }
-                        None if sync_dir == 0 => ffi::SQLITE_OK,
-                        None => ffi::SQLITE_IOERR_DELETE_NOENT,
-                    };
-                }
+                // SAFETY: these are what SQLite passed.
+                Kind::SuperJournal => unsafe {
+                    return delete_super_journal(registered, known, name, sync_dir);
+                },
                 Kind::Database => {
                     log(
                         registered.api,
@@ -240,10 +267,46 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, name: *const c_char, sync_dir
                 }
             }
         }
-        let plain = registered.plain;
-        // SAFETY: the plain VFS gets what SQLite would pass it.
-        unsafe { (*plain).xDelete.map_or(ffi::SQLITE_IOERR, |f| f(plain, name, sync_dir)) }
+        // SAFETY: these are what SQLite passed.
+        unsafe { delete_plain(registered, name, sync_dir) }
     })
+}
+
+/// # Safety
+/// `name` must be what SQLite passed to xDelete.
+unsafe fn delete_plain(registered: &Registered, name: *const c_char, sync_dir: c_int) -> c_int {
+    let plain = registered.plain;
+    // SAFETY: the plain VFS gets what SQLite would pass it.
+    unsafe { (*plain).xDelete.map_or(ffi::SQLITE_IOERR, |f| f(plain, name, sync_dir)) }
+}
+
+/// The deletion of a super-journal is the commit if SQLite wants it to be on
+/// the disk (`vdbeCommit`); else it tidies up after a rollback.
+///
+/// # Safety
+/// `name` must be what SQLite passed to xDelete, and `known` the same as text.
+unsafe fn delete_super_journal(
+    registered: &'static Registered,
+    known: &str,
+    name: *const c_char,
+    sync_dir: c_int,
+) -> c_int {
+    let names = registered.names();
+    if !names.is_super_journal(known) {
+        // Its main database is a plain file. If one such takes part, none of
+        // ours does, so the order of the two deletions does not matter.
+        // SAFETY: by the caller's promise.
+        let code = unsafe { delete_plain(registered, name, sync_dir) };
+        if code != ffi::SQLITE_OK && code != ffi::SQLITE_IOERR_DELETE_NOENT {
+            return code;
+        }
+    }
+    match names.groups.delete(known, sync_dir != 0) {
+        Some(Ok(())) => ffi::SQLITE_OK,
+        Some(Err(failure)) => report(registered.api, &format!("committing {known}"), &failure),
+        None if sync_dir == 0 => ffi::SQLITE_OK,
+        None => ffi::SQLITE_IOERR_DELETE_NOENT,
+    }
 }
 
 unsafe extern "C" fn access(
@@ -266,6 +329,7 @@ unsafe extern "C" fn access(
                 };
             }
             Some((_, Kind::Journal)) => false,
+            // One of a plain main database is there as long as its commit is open.
             Some((known, Kind::SuperJournal)) => registered.names().groups.get(known).is_some(),
             Some((known, Kind::Database)) => {
                 let intent = Open { create: false, readonly: true };

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use hozo_conformance::Model;
 use hozo_frontend_vfs::{Open, Opened, Options, Resolver, SqliteApi, Vfs, sqlite_api};
-use hozo_pages::{Concurrency, CreateOptions, NamespaceName, Namespaces, Target};
+use hozo_pages::{
+    Concurrency, CreateOptions, Head, Namespace, NamespaceName, Namespaces, Target,
+};
 use hozo_traits::exec::block_on;
-use hozo_traits::{Ambient, ErrorKind, PageSize, PageStore, Result, SystemAmbient};
+use hozo_traits::{Ambient, ErrorKind, PageSize, PageStore, Result, Span, SystemAmbient, Version};
 use rusqlite::{Connection, OpenFlags};
 
 pub(crate) fn api() -> &'static SqliteApi {
@@ -46,6 +48,8 @@ impl Resolver for Names {
 pub(crate) struct Kit {
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) vfs: String,
+    /// Whether the test writes in serial mode only.
+    pub(crate) serial: bool,
 }
 
 impl Kit {
@@ -64,7 +68,7 @@ impl Kit {
         let namespaces = Namespaces::new(store, ambient);
         let resolver = Arc::new(Names(Arc::clone(&namespaces)));
         Vfs::register_with(api(), resolver, &vfs, options).unwrap();
-        Kit { namespaces, vfs }
+        Kit { namespaces, vfs, serial: true }
     }
 
     pub(crate) fn create(&self, name: &str, page_size: u32, concurrency: Concurrency) {
@@ -75,6 +79,27 @@ impl Kit {
 
     pub(crate) fn optimistic(&self, name: &str) {
         self.create(name, 4096, Concurrency::Optimistic);
+    }
+
+    pub(crate) fn namespace(&self, name: &str) -> Arc<Namespace> {
+        block_on(self.namespaces.open(&name.parse().unwrap())).unwrap()
+    }
+
+    pub(crate) fn head(&self, name: &str) -> Head {
+        block_on(self.namespace(name).heads()).unwrap().sequenced
+    }
+
+    /// How many commits the namespace has.
+    pub(crate) fn commits(&self, name: &str) -> usize {
+        let span = Span::Versions(Version::ZERO, Version::MAX);
+        let name: NamespaceName = name.parse().unwrap();
+        block_on(self.namespaces.log(&name, span, false, 10_000)).unwrap().len()
+    }
+
+    /// Makes reads go to the store. Other tests of the process lose their
+    /// cached pages, too, which changes nothing for them.
+    pub(crate) fn forget_cache(&self) {
+        hozo_frontend_vfs::clear_page_cache();
     }
 
     pub(crate) fn uri(&self, name: &str) -> String {

@@ -3,4 +3,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod basics;
+mod faults;
 mod kit;
+mod serial;
+mod traps;
