@@ -19,16 +19,27 @@ use crate::{
 /// The longest metadata value.
 const META_VALUE_BYTES_MAX: usize = 64 * 1024;
 
-/// How often a commit is prepared again because a purge came between.
-const TRIES: usize = 8;
+/// How often a commit is prepared with deltas. A purge that comes between takes
+/// away what they may be against; after so many, images are written, which
+/// depend on nothing.
+const DELTA_TRIES: usize = 3;
+
+/// A commit while it becomes a write.
+pub(crate) struct Draft<'a> {
+    pub(crate) commit: &'a Commit,
+    /// Whether pages may be written as deltas.
+    pub(crate) as_deltas: bool,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) ops: Vec<WriteOp>,
+}
 
 impl<E: OrderedEngine> OrderedPages<E> {
     pub(crate) async fn make(&self, commit: Commit) -> Result<CommitOutcome> {
         self.check_id(commit.id)?;
         self.check(&commit)?;
         let judged = 1 + commit.conditions.len();
-        for _ in 0..TRIES {
-            let write = self.prepare(&commit).await?;
+        for tried in 0..=DELTA_TRIES {
+            let write = self.prepare(&commit, tried < DELTA_TRIES).await?;
             match self.engine.write(write).await? {
                 WriteOutcome::Written { version, time } => {
                     self.stage_ended(commit.id);
@@ -45,7 +56,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 WriteOutcome::Failed { .. } => {}
             }
         }
-        Err(Error::new(ErrorKind::Busy, "purges keep coming between a commit and its pages")
+        Err(Error::new(ErrorKind::Internal, "a commit failed on a condition that it does not have")
             .with("commit id", commit.id))
     }
 
@@ -83,7 +94,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
         commit.meta.iter().try_for_each(check_meta)
     }
 
-    async fn prepare(&self, commit: &Commit) -> Result<Write> {
+    async fn prepare(&self, commit: &Commit, as_deltas: bool) -> Result<Write> {
         let mut conditions = Vec::with_capacity(commit.conditions.len() + 2);
         conditions.push(Condition::KeyIs {
             space: Space::Commits,
@@ -91,9 +102,9 @@ impl<E: OrderedEngine> OrderedPages<E> {
             value: None,
         });
         conditions.extend(commit.conditions.iter().map(asked));
-
-        let mut ops = Vec::new();
-        self.prepare_pages(commit, &mut conditions, &mut ops).await?;
+        let mut draft = Draft { commit, as_deltas, conditions, ops: Vec::new() };
+        self.prepare_pages(&mut draft).await?;
+        let Draft { conditions, mut ops, .. } = draft;
         ops.extend(commit.meta.iter().map(meta_op));
         ops.push(remember(commit.id, outcome::committed()));
         let bytes: usize = ops.iter().map(WriteOp::bytes).sum();

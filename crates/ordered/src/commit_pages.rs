@@ -9,7 +9,7 @@ use hozo_traits::{
 
 use crate::codec::log;
 use crate::codec::record::{Delta, Record};
-use crate::commit::{Covered, unchanged_since};
+use crate::commit::{Covered, Draft, unchanged_since};
 use crate::keys::staged as staged_keys;
 use crate::pages::{delete, delete_range};
 use crate::read::{Newest, Stored};
@@ -21,12 +21,8 @@ const DELTAS_AT_ONCE: usize = 256;
 
 impl<E: OrderedEngine> OrderedPages<E> {
     /// Adds the steps for pages and log, and the conditions that they need.
-    pub(crate) async fn prepare_pages(
-        &self,
-        commit: &Commit,
-        conditions: &mut Vec<Condition>,
-        ops: &mut Vec<WriteOp>,
-    ) -> Result<()> {
+    pub(crate) async fn prepare_pages(&self, draft: &mut Draft<'_>) -> Result<()> {
+        let commit = draft.commit;
         let mut direct: Vec<&[PageWrite]> =
             commit.namespaces.iter().map(|change| change.writes.as_slice()).collect();
         if !self.fits(&direct) {
@@ -40,26 +36,26 @@ impl<E: OrderedEngine> OrderedPages<E> {
             staged = self.staged_pages(commit.id).await?;
         }
         if !staged.is_empty() {
-            ops.extend(stage::close(commit.id));
+            draft.ops.extend(stage::close(commit.id));
         }
         for (change, writes) in commit.namespaces.iter().zip(direct) {
             let mut staged = staged.remove(&change.namespace).unwrap_or_default();
             for write in writes {
                 if staged.remove(&write.page).is_some() {
                     let key = staged_keys::image(commit.id, change.namespace, write.page);
-                    ops.push(delete(Space::Staged, key));
+                    draft.ops.push(delete(Space::Staged, key));
                 }
             }
             self.check_staged_sizes(commit.id, change.namespace, &staged, change.page_size).await?;
-            self.write_direct(commit, change.namespace, writes, conditions, ops).await?;
-            write_pointers(commit, change.namespace, &staged, ops);
+            self.write_direct(draft, change.namespace, writes).await?;
+            write_pointers(commit, change.namespace, &staged, &mut draft.ops);
             let pages: Vec<PageNo> =
                 writes.iter().map(|w| w.page).chain(staged.into_keys()).collect();
-            write_log(commit, change, &pages, ops);
+            write_log(commit, change, &pages, &mut draft.ops);
         }
         for namespace in staged.into_keys() {
             let range = staged_keys::images_of(commit.id, namespace);
-            ops.push(delete_range(Space::Staged, range));
+            draft.ops.push(delete_range(Space::Staged, range));
         }
         Ok(())
     }
@@ -72,16 +68,14 @@ impl<E: OrderedEngine> OrderedPages<E> {
 
     async fn write_direct(
         &self,
-        commit: &Commit,
+        draft: &mut Draft<'_>,
         namespace: NamespaceId,
         writes: &[PageWrite],
-        conditions: &mut Vec<Condition>,
-        ops: &mut Vec<WriteOp>,
     ) -> Result<()> {
-        let deltas = self.deltas(commit, namespace, writes, conditions).await?;
+        let deltas = self.deltas(draft, namespace, writes).await?;
         for (write, delta) in writes.iter().zip(deltas) {
             let value = delta.unwrap_or_else(|| Record::full(&write.image));
-            ops.push(page_op(namespace, write.page, value));
+            draft.ops.push(page_op(namespace, write.page, value));
         }
         Ok(())
     }
@@ -95,13 +89,15 @@ impl<E: OrderedEngine> OrderedPages<E> {
     /// that there is a small one: what is stored never rests on it.
     async fn deltas(
         &self,
-        commit: &Commit,
+        draft: &mut Draft<'_>,
         namespace: NamespaceId,
         writes: &[PageWrite],
-        conditions: &mut Vec<Condition>,
     ) -> Result<Vec<Option<Bytes>>> {
         let mut deltas = vec![None; writes.len()];
-        let covered = unchanged_since(commit, namespace);
+        if !draft.as_deltas {
+            return Ok(deltas);
+        }
+        let covered = unchanged_since(draft.commit, namespace);
         let mut candidates = self.candidates(&covered, writes).await?;
         if candidates.is_empty() {
             return Ok(deltas);
@@ -109,7 +105,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
         // Before anything is read that a purge could remove.
         let key = keys::purges(namespace);
         let value = self.engine.get(Space::System, &key).await?;
-        conditions.push(Condition::KeyIs { space: Space::System, key, value });
+        draft.conditions.push(Condition::KeyIs { space: Space::System, key, value });
         // Pages unchanged since the same version are read together.
         candidates.sort_unstable();
         for same in candidates.chunk_by(|a, b| a.0 == b.0) {

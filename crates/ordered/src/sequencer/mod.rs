@@ -21,6 +21,7 @@ use hozo_traits::{
 };
 
 use self::durable::{Durable, Poison};
+use self::recent::{Moment, Recent};
 use crate::keys;
 use crate::{
     Clock, Condition, Floor, KeyRange, Limits, LocalEngine, Numbering, Op, OrderedEngine, Pair,
@@ -28,12 +29,17 @@ use crate::{
 };
 
 mod durable;
+mod recent;
 #[cfg(test)]
 mod tests;
 
 /// Floors that are remembered so that a commit need not look for its own. When
 /// there are more, all are forgotten and read again when they are needed.
 const FLOORS_MAX: usize = 4096;
+
+/// With more conditions than this, a write has them judged before its turn.
+/// It costs looking at what was written since, which is worth it for a few.
+const JUDGED_IN_TURN_MAX: usize = 8;
 
 /// A local engine with its commits in order: an [`OrderedEngine`].
 ///
@@ -50,6 +56,7 @@ struct Order {
     newest: Version,
     /// The newest times, by where they are read.
     floors: HashMap<Floor, Timestamp>,
+    recent: Recent,
 }
 
 enum Judgement {
@@ -75,7 +82,8 @@ impl<E: LocalEngine> Sequenced<E> {
             engine.sync()?;
         }
         let durable = Durable::new(engine, newest);
-        let order = Mutex::new(Order { newest, floors: HashMap::new() });
+        let order = Order { newest, floors: HashMap::new(), recent: Recent::default() };
+        let order = Mutex::new(order);
         Ok(Sequenced { durable, order, appearing: AtomicBool::new(false) })
     }
 
@@ -89,11 +97,16 @@ impl<E: LocalEngine> Sequenced<E> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The critical section.
+    /// Judges and applies a write. All but the first line is the critical section.
     fn sequence(&self, write: Write) -> Result<WriteOutcome> {
+        let held = self.judge_ahead(&write.conditions)?;
         let mut order = self.order();
         self.durable.refuse_if_poisoned()?;
+        let changes = held.and_then(|moment| order.recent.since(moment));
         for (condition, asked) in write.conditions.iter().enumerate() {
+            if changes.as_ref().is_some_and(|changes| !changes.touch(asked)) {
+                continue;
+            }
             if let Judgement::Fails(found) = self.judge(asked)? {
                 return Ok(WriteOutcome::Failed { condition, found });
             }
@@ -118,6 +131,9 @@ impl<E: LocalEngine> Sequenced<E> {
             self.engine().apply(&ops).map_err(|e| self.durable.poison("a write", e))?;
             poison.defuse();
         }
+        if !ops.is_empty() {
+            order.recent.push(ops);
+        }
         order.newest = version;
         if let Some(clock) = write.clock {
             order.remember(clock.floors, time);
@@ -127,6 +143,22 @@ impl<E: LocalEngine> Sequenced<E> {
             self.durable.sequenced(version, write.durability);
         }
         Ok(WriteOutcome::Written { version, time })
+    }
+
+    /// Many conditions: judges them now, beside other writes. Answers a moment
+    /// since when all of them held; `None` if that is not known.
+    fn judge_ahead(&self, conditions: &[Condition]) -> Result<Option<Moment>> {
+        if conditions.len() <= JUDGED_IN_TURN_MAX {
+            return Ok(None);
+        }
+        let moment = self.order().recent.now();
+        for condition in conditions {
+            // Which of them fails first is for the critical section to say.
+            if let Judgement::Fails(_) = self.judge(condition)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(moment))
     }
 
     fn judge(&self, condition: &Condition) -> Result<Judgement> {

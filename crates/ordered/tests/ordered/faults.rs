@@ -11,12 +11,13 @@ use crate::engine::{Disk, Fail};
 use crate::kit::*;
 
 /// That the store takes no commit, still reads, and goes on when reopened.
-fn expect_poisoned(disk: &Arc<Disk>, store: Store, survives: Version) {
+fn expect_poisoned(disk: &Arc<Disk>, store: Store, why: &str, survives: Version) {
     for durability in [Durability::Sequenced, Durability::Durable] {
         let refused = block_on(store.commit(simple(durability, 9))).expect_err("it is poisoned");
         assert_eq!(refused.kind(), ErrorKind::Unavailable);
         assert_eq!(refused.retry(), Retry::Never);
         assert!(refused.message().contains("reopen"), "{refused}");
+        assert!(refused.to_string().contains(why), "{refused}");
     }
     let (_, durable) = marks(&store);
     assert_eq!(durable, Version::from_seq(1));
@@ -42,7 +43,7 @@ fn a_failed_fsync_poisons() {
     disk.fail_next(Fail::Sync);
     let failed = block_on(store.commit(simple(Durability::Durable, 2))).expect_err("it fails");
     assert!(failed.to_string().contains("the disk failed"), "{failed}");
-    expect_poisoned(&disk, store, Version::from_seq(2));
+    expect_poisoned(&disk, store, "the disk failed", Version::from_seq(2));
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn a_failed_fsync_fails_all_who_wait_for_it() {
             thread.join().expect("no panic").expect_err("it is not durable");
         }
     });
-    expect_poisoned(&disk, store, Version::from_seq(6));
+    expect_poisoned(&disk, store, "the disk failed", Version::from_seq(6));
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn a_failed_fsync_of_the_thread_poisons() {
     let (disk, store) = a_store();
     disk.fail_next(Fail::Sync);
     run_elsewhere(store.commit(simple(Durability::Durable, 2))).expect_err("it fails");
-    expect_poisoned(&disk, store, Version::from_seq(2));
+    expect_poisoned(&disk, store, "the disk failed", Version::from_seq(2));
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_failed_write_poisons() {
     disk.fail_next(Fail::Apply);
     block_on(store.commit(simple(Durability::Sequenced, 2))).expect_err("it fails");
     assert_eq!(marks(&store).0, Version::from_seq(1), "it is not shown");
-    expect_poisoned(&disk, store, Version::from_seq(1));
+    expect_poisoned(&disk, store, "the disk failed", Version::from_seq(1));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_panic_in_an_fsync_poisons() {
     disk.fail_next(Fail::SyncPanics);
     let commit = || block_on(store.commit(simple(Durability::Durable, 2)));
     catch_unwind(AssertUnwindSafe(commit)).expect_err("it panics");
-    expect_poisoned(&disk, store, Version::from_seq(2));
+    expect_poisoned(&disk, store, "the engine panicked", Version::from_seq(2));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_panic_in_a_write_poisons() {
     disk.fail_next(Fail::ApplyPanics);
     let commit = || block_on(store.commit(simple(Durability::Durable, 2)));
     catch_unwind(AssertUnwindSafe(commit)).expect_err("it panics");
-    expect_poisoned(&disk, store, Version::from_seq(1));
+    expect_poisoned(&disk, store, "the engine panicked", Version::from_seq(1));
 }
 
 #[test]

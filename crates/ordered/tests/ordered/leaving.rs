@@ -68,6 +68,23 @@ fn a_commit_whose_waiter_left_becomes_durable() {
 }
 
 #[test]
+fn a_commit_whose_waiter_left_during_another_fsync_becomes_durable() {
+    let disk = Disk::default().into();
+    let store = open(&disk);
+    disk.close_gate();
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| put(&store, simple(Durability::Durable, 1)));
+        disk.wait_for_sync();
+        let mut leaves = Box::pin(store.commit(simple(Durability::Durable, 2)));
+        assert!(Woken::new().poll_blocking(leaves.as_mut()).is_pending());
+        drop(leaves);
+        disk.open_gate();
+        leader.join().expect("the commit is made");
+        until(|| marks(&store).1 == Version::from_seq(2));
+    });
+}
+
+#[test]
 fn polling_again_waits_once() {
     let disk = Disk::default().into();
     let store = open(&disk);

@@ -1,6 +1,7 @@
 //! The sequencer and the page store over an engine that can hang, fail and
 //! lose what was not synced.
 
+mod conditions;
 mod engine;
 mod faults;
 mod group_commit;

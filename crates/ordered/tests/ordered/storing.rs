@@ -1,6 +1,8 @@
 //! What is stored: how much, in what form, and for how long.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -199,6 +201,47 @@ fn a_base_below_a_gap_stays() {
     let purged = purge(versions[0]);
     assert_eq!((purged.removed, purged.kept), (0, 1), "the newest is stored against it");
     expect(&store, 1, version, version, &newest);
+}
+
+#[test]
+fn a_purge_beside_commits_takes_no_base_from_under_them() {
+    let disk: Arc<Disk> = Arc::default();
+    let store = open(&disk);
+    let mut newest = image(1);
+    let first = put(&store, commit(Durability::Sequenced, vec![whole(1, newest.clone())]));
+    let over = AtomicBool::new(false);
+    // Also when a check below fails.
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+    thread::scope(|scope| {
+        let _end = End(&over);
+        scope.spawn(|| {
+            while !over.load(Ordering::Acquire) {
+                // Everything, the newest too: a delta that is just being made
+                // against it must be made anew.
+                let (head, _) = marks(&store);
+                let all: Vec<_> = (head.seq().saturating_sub(8)..=head.seq())
+                    .map(|seq| (page(1), Version::from_seq(seq)))
+                    .collect();
+                block_on(store.purge(NS, &all)).expect("a purge");
+            }
+        });
+        let mut base = first;
+        for n in 0..3000 {
+            let next = changed(&newest, 8 * (n % 60), n as u64);
+            let write = patched(1, base, &newest, next.clone());
+            base = put(&store, commit_since(base, vec![write]));
+            newest = next;
+            match block_on(store.read_page(NS, page(1), base)) {
+                Ok(read) => assert_eq!(read.expect("the page is there").bytes, newest),
+                Err(gone) => assert_eq!(gone.kind(), ErrorKind::VersionGone, "{gone}"),
+            }
+        }
+    });
 }
 
 #[test]
