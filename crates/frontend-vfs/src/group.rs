@@ -40,7 +40,8 @@ struct State {
     store: Option<Arc<Namespaces>>,
     /// A plain file was synced with this super-journal's name.
     plain: bool,
-    given_up: bool,
+    /// Why nothing is published, once that is so.
+    given_up: Option<String>,
 }
 
 impl Group {
@@ -52,15 +53,13 @@ impl Group {
     ) -> Result<()> {
         let mut state = self.state();
         if state.plain {
-            state.given_up = true;
-            return Err(mixed());
+            return Err(state.refuse(mixed()));
         }
         if !Arc::ptr_eq(state.store.get_or_insert_with(|| Arc::clone(store)), store) {
-            state.given_up = true;
-            return Err(Error::new(
+            return Err(state.refuse(Error::new(
                 ErrorKind::Unsupported,
                 "one transaction cannot write databases of two stores",
-            ));
+            )));
         }
         state.parts.push(part);
         Ok(())
@@ -70,30 +69,23 @@ impl Group {
     pub(crate) fn join_plain(&self) -> Result<()> {
         let mut state = self.state();
         state.plain = true;
-        if state.parts.is_empty() {
-            return Ok(());
-        }
-        state.given_up = true;
-        Err(mixed())
+        if state.parts.is_empty() { Ok(()) } else { Err(state.refuse(mixed())) }
     }
 
-    /// Makes sure that nothing is published.
-    pub(crate) fn give_up(&self) {
-        self.state().given_up = true;
+    /// Makes sure that nothing is published; why.
+    pub(crate) fn give_up(&self) -> String {
+        let why = "the transaction was rolled back in another of its databases";
+        self.state().given_up.get_or_insert_with(|| why.to_owned()).clone()
     }
 
     fn publish(&self) -> Result<(), Failure> {
         let parts = {
             let mut state = self.state();
-            if state.given_up {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "another database of the transaction was rolled back",
-                )
-                .into());
+            if let Some(why) = &state.given_up {
+                return Err(Error::new(ErrorKind::Conflict, why.clone()).into());
             }
             // Whatever becomes of it, it is tried once.
-            state.given_up = true;
+            state.given_up = Some("the commit was tried before".to_owned());
             state.parts.iter().filter_map(Weak::upgrade).collect::<Vec<_>>()
         };
         if parts.is_empty() { Ok(()) } else { publish_together(&parts) }
@@ -101,6 +93,14 @@ impl Group {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Gives up because of this error.
+    fn refuse(&mut self, e: Error) -> Error {
+        self.given_up = Some(e.to_string());
+        e
     }
 }
 
@@ -127,7 +127,7 @@ impl Groups {
         let mut groups = self.lock();
         groups.retain(|_, old| old.thread != thread);
         if groups.len() >= FAILED_MAX {
-            groups.retain(|_, old| !old.state().given_up);
+            groups.retain(|_, old| !old.state().given_up.is_some());
         }
         groups.insert(name.to_owned(), Arc::clone(&group));
         group

@@ -13,6 +13,8 @@ use hozo_traits::PageSize;
 pub(crate) const HEADER_LEN: usize = 100;
 const COUNTER: usize = 24;
 const VALID_FOR: usize = 92;
+/// File format versions for writing and reading: 1, or 2 in WAL mode.
+const FORMATS: std::ops::Range<usize> = 18..20;
 
 fn be32(page: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(page.get(at..at + 4)?.try_into().ok()?))
@@ -40,9 +42,18 @@ pub(crate) fn page_size(page: &[u8]) -> Option<PageSize> {
     PageSize::new(size).ok()
 }
 
+/// Whether the header asks for WAL mode, as that of a copied file may. It could
+/// not be opened here (`lockBtree`).
+pub(crate) fn asks_for_wal(page: &[u8]) -> bool {
+    page.get(FORMATS).is_some_and(|formats| formats.contains(&2))
+}
+
 /// The page as it is stored.
 pub(crate) fn canonical(page: &Bytes) -> Bytes {
     let mut page = BytesMut::from(&page[..]);
+    for format in page.get_mut(FORMATS).into_iter().flatten() {
+        *format = (*format).min(1);
+    }
     for at in [COUNTER, VALID_FOR] {
         if let Some(field) = page.get_mut(at..at + 4) {
             field.fill(0);

@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     staged: Vec<PageNo>,
     page_size: PageSize,
     page_count: u32,
+    /// What SQLite has cached of page 1 is not what is stored.
+    header_changed: bool,
 }
 
 impl Connection {
@@ -94,7 +96,7 @@ impl Connection {
     /// is rolling back.
     pub(super) fn leave_group(&mut self) {
         if let Phase::Prepared(Prepared { group: Some(group), .. }) = &self.phase {
-            group.give_up();
+            self.last_error = Some(group.give_up());
             self.fail(ErrorKind::Conflict);
         }
     }
@@ -113,6 +115,7 @@ impl Connection {
         let Some(Block::Memory { bytes: first, .. }) = self.pending.blocks.get(&1) else {
             return Err(Error::new(ErrorKind::Internal, "a commit without page 1").into());
         };
+        let header_changed = page1::asks_for_wal(first);
         let page_size = page1::page_size(first).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "page 1 says no page size; this is no SQLite database")
         })?;
@@ -129,7 +132,17 @@ impl Connection {
         } else {
             self.recut(&head, page_size, page_count)?
         };
-        Ok(Prepared { group, counter, base: head.version, writes, staged, page_size, page_count })
+        let base = head.version;
+        Ok(Prepared {
+            group,
+            counter,
+            base,
+            writes,
+            staged,
+            page_size,
+            page_count,
+            header_changed,
+        })
     }
 
     /// The writes of a transaction that keeps the page size.
@@ -244,6 +257,7 @@ impl Connection {
     fn committed(&mut self, prepared: Prepared, committed: Committed) {
         let Committed { version, time } = committed;
         let Prepared { base, writes, staged, page_size, page_count, counter, .. } = prepared;
+        self.must_drop = prepared.header_changed;
         if self.slot.is_some() && self.concurrency == Concurrency::Serial {
             let pages = writes.iter().map(|write| write.page).chain(staged.iter().copied());
             let runs = PageRuns::of(pages);

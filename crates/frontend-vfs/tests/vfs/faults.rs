@@ -34,7 +34,8 @@ struct State {
     lose_answers: usize,
     refuse_commits: usize,
     written: Vec<Written>,
-    reads: usize,
+    /// Pages that were read.
+    read: Vec<u32>,
     stages: usize,
     durable_waits: usize,
 }
@@ -87,8 +88,9 @@ impl Gate {
         std::mem::take(&mut self.state().written)
     }
 
-    pub(crate) fn reads(&self) -> usize {
-        self.state().reads
+    /// Which pages were read since this was last asked.
+    pub(crate) fn read(&self) -> Vec<u32> {
+        std::mem::take(&mut self.state().read)
     }
 
     pub(crate) fn stages(&self) -> usize {
@@ -149,7 +151,7 @@ impl PageStore for Gate {
     ) -> Result<Vec<Option<PageImage>>> {
         {
             let mut state = self.state();
-            state.reads += 1;
+            state.read.extend(pages.iter().map(|page| page.get()));
             if state.fail_reads {
                 return Err(down("reads fail"));
             }

@@ -4,6 +4,7 @@
 
 mod basics;
 mod faults;
+mod features;
 mod kit;
 mod serial;
 mod traps;
