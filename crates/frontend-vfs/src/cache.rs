@@ -35,6 +35,7 @@ pub(crate) struct PageCache {
 
 #[derive(Default)]
 struct Shard {
+    /// A page's images, the one that was read last at the end.
     pages: HashMap<Key, Vec<Entry>>,
     /// Every entry once, in the order in which they are looked at for eviction.
     queue: VecDeque<(Key, Version)>,
@@ -81,10 +82,13 @@ impl PageCache {
         let key = (namespace, page);
         let mut shard = self.shard(&key);
         let entries = shard.pages.get_mut(&key)?;
-        let entry = entries
-            .iter_mut()
-            .filter(|entry| entry.image.version <= at)
-            .max_by_key(|entry| entry.image.version)?;
+        let (i, _) = entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.image.version <= at)
+            .max_by_key(|(_, entry)| entry.image.version)?;
+        entries[i..].rotate_left(1);
+        let entry = entries.last_mut()?;
         if entry.holds_to < at {
             if !changes.unchanged(page, entry.holds_to, at) {
                 return None;
@@ -115,12 +119,12 @@ impl PageCache {
         let version = image.version;
         let added = cost(&image);
         let mut removed = 0;
-        entries.push(Entry { image, holds_to: at, used: true });
-        if entries.len() > IMAGES_OF_A_PAGE_MAX {
-            // The oldest goes; its place in the queue goes when its turn comes.
-            let oldest = (0..entries.len()).min_by_key(|i| entries[*i].image.version);
-            removed = oldest.map_or(0, |oldest| cost(&entries.swap_remove(oldest).image));
+        if entries.len() == IMAGES_OF_A_PAGE_MAX {
+            // Not the oldest version: a snapshot's readers come back, too. Its
+            // place in the queue goes when its turn comes.
+            removed = cost(&entries.remove(0).image);
         }
+        entries.push(Entry { image, holds_to: at, used: true });
         shard.bytes = shard.bytes + added - removed;
         shard.queue.push_back((key, version));
         shard.evict(shard_max);
@@ -159,10 +163,13 @@ impl Shard {
                 self.queue.push_back((key, version));
                 continue;
             }
-            self.bytes -= cost(&entries.swap_remove(i).image);
+            self.bytes -= cost(&entries.remove(i).image);
             if entries.is_empty() {
                 self.pages.remove(&key);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
