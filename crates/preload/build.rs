@@ -10,6 +10,8 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     if std::env::var_os("CARGO_FEATURE_ROCKSDB").is_some() {
         link_cxx_inside();
+        // See src/exit.rs.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--wrap=__cxa_atexit");
     }
 }
 

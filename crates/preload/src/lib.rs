@@ -38,9 +38,9 @@
 //!
 //! Any number of threads may open. A process may fork after the library was
 //! loaded, and open afterwards. The child of a process that had opened a store
-//! is refused, with that reason. Nothing is closed at exit: what was committed
-//! is in the store's log, and destructors that wait for threads are worse than
-//! none.
+//! is refused, with that reason, and ends as it would without us. Nothing is
+//! closed at exit: what was committed is in the store's log, and destructors
+//! that wait for threads are worse than none.
 //!
 //! # The doctor's protocol
 //!
@@ -74,6 +74,7 @@
 mod copy;
 mod dl;
 mod entry;
+mod exit;
 mod hook;
 mod name;
 mod refuse;

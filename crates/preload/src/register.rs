@@ -1,6 +1,6 @@
 //! What happens when the library is loaded: nothing, unless asked for.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int, c_void};
 
 use crate::copy;
 use crate::refuse;
@@ -15,16 +15,21 @@ const VARIABLE: &str = "HOZO_PRELOAD_REGISTER";
 /// The system's SQLite, as programs that load it at run time call it.
 const SYSTEM: &str = "libsqlite3.so.0";
 
+unsafe extern "C" {
+    /// Not `atexit`, whose registrations `exit.rs` forgets.
+    safe fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+
+extern "C" fn at_exit(_status: c_int, _: *mut c_void) {
+    let _ = std::panic::catch_unwind(report::ended);
+}
+
 /// The constructor. It runs in every child process of a program, so it looks
 /// at two environment variables and otherwise reads, prints and starts nothing.
 pub(crate) fn at_load() {
     if report::wanted() {
         report::loaded();
-        extern "C" fn at_exit() {
-            let _ = std::panic::catch_unwind(report::ended);
-        }
-        // SAFETY: a function of this library, which is never unloaded.
-        unsafe { libc::atexit(at_exit) };
+        on_exit(at_exit, std::ptr::null_mut());
     }
     let Ok(libraries) = std::env::var(VARIABLE) else { return };
     if libraries.is_empty() || libraries == "0" || !store::configured() {

@@ -10,12 +10,23 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// No program of a test takes longer than this, in seconds, on a slow machine.
 const PATIENCE: &str = "180";
 
-/// The library under test, which cargo puts beside the tests' own binary.
+/// The library under test. Cargo puts it beside the tests' own binary, where
+/// another build may replace it at any time; so the tests use a link of theirs.
 pub(crate) fn preload() -> PathBuf {
-    let exe = std::env::current_exe().expect("a running test has a path");
-    let path = exe.parent().expect("and a directory").join("libhozo_preload.so");
-    assert!(path.exists(), "{} was not built", path.display());
-    path
+    const NAME: &str = "libhozo_preload.so";
+    static LINKED: OnceLock<PathBuf> = OnceLock::new();
+    LINKED
+        .get_or_init(|| {
+            let exe = std::env::current_exe().expect("a running test has a path");
+            let built = exe.parent().expect("and a directory").join(NAME);
+            assert!(built.exists(), "{} was not built", built.display());
+            let (link, partial) = (scratch().join(NAME), scratch().join(format!("{NAME}.part")));
+            let _ = fs::remove_file(&partial);
+            fs::hard_link(&built, &partial).expect("the target directory is one file system");
+            fs::rename(&partial, &link).expect("a file can be renamed");
+            link
+        })
+        .clone()
 }
 
 /// The store that this build can test with.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// No program of a test takes longer than this, in seconds, on a slow machine.
 const PATIENCE: &str = "180";
@@ -13,12 +13,23 @@ const PATIENCE: &str = "180";
 /// The store that this build can test with.
 pub(crate) const PERSISTENT: bool = cfg!(feature = "rocksdb");
 
-/// The library under test, which cargo puts beside the tests' own binary.
+/// The library under test. Cargo puts it beside the tests' own binary, where
+/// another build may replace it at any time; so the tests use a link of theirs.
 pub(crate) fn extension() -> PathBuf {
-    let exe = std::env::current_exe().expect("a running test has a path");
-    let path = exe.parent().expect("and a directory").join("libhozo_sqlite_ext.so");
-    assert!(path.exists(), "{} was not built", path.display());
-    path
+    const NAME: &str = "libhozo_sqlite_ext.so";
+    static LINKED: OnceLock<PathBuf> = OnceLock::new();
+    LINKED
+        .get_or_init(|| {
+            let exe = std::env::current_exe().expect("a running test has a path");
+            let built = exe.parent().expect("and a directory").join(NAME);
+            assert!(built.exists(), "{} was not built", built.display());
+            let (link, partial) = (scratch().join(NAME), scratch().join(format!("{NAME}.part")));
+            let _ = fs::remove_file(&partial);
+            fs::hard_link(&built, &partial).expect("the target directory is one file system");
+            fs::rename(&partial, &link).expect("a file can be renamed");
+            link
+        })
+        .clone()
 }
 
 /// A directory to run programs in, with a config that maps `app` and `app/*`.
