@@ -28,11 +28,8 @@ pub(super) fn run(args: &Check, context: &mut Context) -> Done {
     }
     let plan = outcome.map_err(|problems| {
         let count = problems.iter().count();
-        let hint = match count {
-            1 => "1 error".to_owned(),
-            n => format!("{n} errors"),
-        };
-        Failure::from(problems).hint(format!("{hint} in {}", file.display()))
+        let errors = if count == 1 { "error" } else { "errors" };
+        Failure::from(problems).showing(format!("\n{count} {errors} in {}", file.display()))
     })?;
     writeln!(context.out, "{} {}\n", context.out_style.good("ok"), file.display())?;
     let rows = plan.stores().iter().enumerate().map(|(i, store)| {

@@ -16,7 +16,7 @@ pub(super) fn run(
     settings: Settings,
     out: &mut dyn Write,
 ) -> Result<(), Cause> {
-    let columns: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
+    let columns = column_names(statement);
     let mut rows = statement.query([])?;
     if columns.is_empty() {
         while rows.next()?.is_some() {}
@@ -30,6 +30,41 @@ pub(super) fn run(
         writer.row(&values, out)?;
     }
     Ok(writer.end(out)?)
+}
+
+/// The names of the columns.
+///
+/// A pragma that a VFS answers has a column without a name, about which rusqlite
+/// does not return but panics. So the one column of a pragma has the pragma's name,
+/// as those have that SQLite itself answers.
+fn column_names(statement: &Statement<'_>) -> Vec<String> {
+    if statement.column_count() == 1
+        && let Some(name) = statement.expanded_sql().as_deref().and_then(pragma)
+    {
+        return vec![name];
+    }
+    statement.column_names().map(ToOwned::to_owned).collect()
+}
+
+/// The name of the pragma that a statement is.
+fn pragma(sql: &str) -> Option<String> {
+    let mut rest = sql.trim_start();
+    loop {
+        let comment = match rest {
+            _ if rest.starts_with("--") => rest.split_once('\n'),
+            _ if rest.starts_with("/*") => rest.split_once("*/"),
+            _ => break,
+        };
+        rest = comment?.1.trim_start();
+    }
+    let (word, rest) = rest.split_at_checked("pragma".len())?;
+    if !word.eq_ignore_ascii_case("pragma") {
+        return None;
+    }
+    let name = rest.split(['=', '(', ';']).next()?.rsplit('.').next()?;
+    let is_name = |c: &char| c.is_alphanumeric() || *c == '_';
+    let name: String = name.chars().filter(is_name).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 struct Writer {

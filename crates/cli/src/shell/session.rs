@@ -76,9 +76,10 @@ impl Session<'_> {
             }
             number += 1;
             if splitter.is_idle() {
+                // The rest of an earlier line: space and comments.
+                splitter.take_rest();
                 first = number;
                 if line.trim_start().starts_with('.') {
-                    splitter.take_rest();
                     match self.dot(&line).map_err(|e| e.when(&format!("line {number}")))? {
                         Stop::GoOn => continue,
                         Stop::Quit => return Ok(()),

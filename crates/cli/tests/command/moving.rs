@@ -20,7 +20,8 @@ fn plain(home: &Home, file: &str, setup: &str) -> Connection {
     db
 }
 
-const SUM: &str = "SELECT count(*), sum(id), total(length(x)), total(length(b)) FROM t";
+const SUM: &str =
+    "SELECT count(*), coalesce(sum(id), 0), total(length(x)), total(length(b)) FROM t";
 
 fn sum_of_file(home: &Home, file: &str) -> String {
     let db = Connection::open(home.path(file)).unwrap();

@@ -25,10 +25,10 @@ fn statements_come_as_an_argument_or_as_a_script() {
 fn the_first_error_ends_a_script_and_says_where() {
     let home = Home::new();
     home.run(["ns", "create", "app"]).ok();
-    let script = "CREATE TABLE t(a UNIQUE);\n\nINSERT INTO t\n VALUES (1);\nSELECT\n  frm t;\nINSERT INTO t VALUES (2);\n";
+    let script = "CREATE TABLE t(a UNIQUE);\n\nINSERT INTO t\n VALUES (1);\nSELECT a\n  frm x t;\nINSERT INTO t VALUES (2);\n";
     let ran = home.run_with(["sql", "app"], script);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("line 6") && ran.err.contains("  frm t;\n"), "{}", ran.err);
+    assert!(ran.err.contains("line 6") && ran.err.contains("  frm x t;\n        ^"), "{}", ran.err);
     assert_eq!(home.sql("app", "SELECT count(*) FROM t"), "1\n");
     let ran = home.run_with(["sql", "app"], "SELECT 1;\nINSERT INTO t VALUES (1);\n");
     assert!(ran.code == 1 && ran.err.contains("UNIQUE") && ran.err.contains("line 2"), "{ran:?}");

@@ -48,7 +48,8 @@ error: unknown section or key `cash`
 5 | [cash]
   |  ^^^^ did you mean `cache`?
   = sections: [store.NAME], [[namespace]], [cache], [[frontend]]
-hint: 2 errors in hozo.toml
+
+2 errors in hozo.toml
 ";
     assert_eq!(ran.err, expected);
     let ran = home.run(["check", "--json"]);
@@ -68,7 +69,7 @@ fn a_store_whose_directory_cannot_be_is_told_before_it_is_opened() {
     for (path, words) in [
         ("absent/main", &["does not exist", "mkdir -p", ":3:8"][..]),
         ("file", &["file is not a directory"]),
-        ("file/main", &["not a directory"]),
+        ("file/main", &["Not a directory"]),
     ] {
         let text = format!("[store.main]\nbackend = \"rocksdb\"\npath = \"{path}\"\n");
         home.write("hozo.toml", text);

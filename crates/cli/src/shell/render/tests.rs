@@ -53,6 +53,18 @@ fn programs_get_lines_csv_and_json() {
 }
 
 #[test]
+fn a_pragma_is_known_by_its_name() {
+    let name = |sql| pragma(sql);
+    assert_eq!(name("PRAGMA journal_mode").as_deref(), Some("journal_mode"));
+    assert_eq!(name(" -- x\n/* y */ pragma main.Page_Size = 4096;").as_deref(), Some("Page_Size"));
+    assert_eq!(name("pragma 'wal_checkpoint'(FULL)").as_deref(), Some("wal_checkpoint"));
+    for other in ["SELECT 1", "", "--", "/* pragma", "pragma", "ほぞほぞ", "EXPLAIN PRAGMA x"] {
+        assert_eq!(name(other), None, "{other}");
+    }
+    assert_eq!(shown(Mode::List, true, "PRAGMA page_size"), "page_size\n4096\n");
+}
+
+#[test]
 fn more_rows_than_a_table_has_are_more_tables() {
     let sql = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 10001) SELECT x FROM c";
     let text = shown(Mode::Table, true, sql);
