@@ -76,6 +76,22 @@ pub trait Layer: Send + Sync {
         inner.log(query).await
     }
 
+    /// See [`PageStore::meta_get`].
+    async fn meta_get(&self, inner: &dyn PageStore, key: &[u8]) -> Result<Option<Bytes>> {
+        inner.meta_get(key).await
+    }
+
+    /// See [`PageStore::meta_scan`].
+    async fn meta_scan(
+        &self,
+        inner: &dyn PageStore,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        inner.meta_scan(prefix, after, limit).await
+    }
+
     /// See [`PageStore::purge`].
     async fn purge(
         &self,
@@ -159,7 +175,7 @@ impl<L: Layer> PageStore for Layered<L> {
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        self.inner.meta_get(key).await
+        self.layer.meta_get(&*self.inner, key).await
     }
 
     async fn meta_scan(
@@ -168,7 +184,7 @@ impl<L: Layer> PageStore for Layered<L> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.meta_scan(prefix, after, limit).await
+        self.layer.meta_scan(&*self.inner, prefix, after, limit).await
     }
 
     async fn purge(&self, namespace: NamespaceId, victims: &[(PageNo, Version)]) -> Result<Purged> {

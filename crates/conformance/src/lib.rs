@@ -36,6 +36,8 @@ mod double;
 pub mod equality;
 pub mod exec;
 mod fixture;
+#[cfg(test)]
+mod flaws;
 mod kit;
 pub mod layer;
 pub mod model;

@@ -35,7 +35,7 @@ pub(crate) enum Needs {
 }
 
 impl Needs {
-    fn missing(self, capabilities: &Capabilities) -> Option<&'static str> {
+    pub(crate) fn missing(self, capabilities: &Capabilities) -> Option<&'static str> {
         let (there, message) = match self {
             Needs::Nothing => (true, ""),
             Needs::Persistent => (capabilities.persistent, "the store is not persistent"),

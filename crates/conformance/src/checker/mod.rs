@@ -13,6 +13,9 @@ mod history;
 mod lists;
 mod violation;
 
+#[cfg(test)]
+mod tests;
+
 pub use append::{check, check_strict};
 pub use bank::bank;
 pub use client::{Drive, Guarding, Setup};

@@ -215,6 +215,7 @@ fn a_long_log_is_whole(kit: &Kit) {
     loop {
         let step = kit.log(A, Span::Versions(from, Version::MAX), false, 333);
         let Some(last) = step.last() else { break };
+        assert!(last.version >= from, "the log does not go on");
         from = last.version.successor().expect("far from the end");
         stepwise.extend(step.iter().map(|entry| entry.version));
     }

@@ -28,6 +28,9 @@ mod requests;
 mod staging;
 mod versions;
 
+#[cfg(test)]
+mod tests;
+
 /// Every case.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [

@@ -84,6 +84,7 @@ impl Driver {
             Step::ReadStaged(slot, index, pages) => {
                 self.both(|side| side.read_staged(self.slots[*slot], *index, pages))
             }
+            // The id stays in use: what is staged under it later is all there is.
             Step::Discard(slot) => self.discard(*slot),
             Step::Read(index, pages, at) => {
                 // What was purged may be answered or be gone, on either side.
@@ -161,7 +162,10 @@ impl Driver {
             Some(slot) if matches!(answer, Answer::Made { .. } | Answer::MadeEmpty) => {
                 self.fresh(slot)
             }
-            Some(slot) => self.discard(slot).map(|_| ())?,
+            Some(slot) => {
+                self.discard(slot)?;
+                self.fresh(slot);
+            }
             None => {}
         }
         Ok(answer)
@@ -188,9 +192,8 @@ impl Driver {
 
     fn discard(&mut self, slot: usize) -> Result<Answer, Disagreement> {
         let id = self.slots[slot];
-        let answer = self.both(|side| done(block_on(side.kit.store().discard_stage(id))))?;
-        self.fresh(slot);
-        Ok(answer)
+        self.staged[slot].clear();
+        self.both(|side| done(block_on(side.kit.store().discard_stage(id))))
     }
 
     fn repeat(&mut self, back: usize, durable: bool) -> Result<Answer, Disagreement> {
@@ -262,6 +265,7 @@ impl Driver {
     fn reopen(&mut self) -> Result<Answer, Disagreement> {
         for slot in 0..SLOTS {
             self.discard(slot)?;
+            self.fresh(slot);
         }
         for side in &self.sides {
             if side.kit.capabilities().persistent {

@@ -5,6 +5,9 @@ mod driver;
 mod script;
 mod side;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
