@@ -1,7 +1,7 @@
 //! Are concurrent commits serializable?
 //!
 //! [`check`] and [`check_strict`] judge any [`History`] of list appends,
-//! whoever recorded it. [`bank`] and [`list_append`] run transactions over a
+//! whoever recorded it. [`bank()`] and [`list_append`] run transactions over a
 //! page store whose commits overlap in flight, and judge them.
 
 mod append;

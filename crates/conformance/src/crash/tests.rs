@@ -9,7 +9,7 @@ use hozo_traits::{
 };
 
 use super::commits::{PAGE_SIZE, PAGES, commit, key, plan};
-use super::{Acknowledged, verify};
+use super::{Acknowledged, Rounds, acknowledge, child, this_binary, verify};
 use crate::{Model, Rng, TestAmbient};
 
 struct World {
@@ -207,4 +207,63 @@ fn words_that_no_child_says() {
     for line in ["", "sends", "sends 00", "durable 00112233445566778899aabbccddeeff", "kept x y"] {
         assert!(Acknowledged::default().extend(&[line.to_owned()]).is_err(), "{line:?}");
     }
+}
+
+#[test]
+fn children_are_killed_and_what_they_said_is_handed_over() {
+    if let Some(seed) = child() {
+        for n in 0_u64.. {
+            acknowledge(&format!("{seed} {n}"));
+        }
+    }
+    let name = "crash::tests::children_are_killed_and_what_they_said_is_handed_over";
+    let rounds = Rounds { count: 5, seed: 3, acknowledged_max: 200 };
+    let mut heard = 0;
+    let result = rounds.run(
+        |round| this_binary(name, round),
+        |round, lines| {
+            heard += lines.len();
+            let expected = (0..lines.len()).map(|n| format!("{} {n}", round.seed));
+            if lines.iter().eq(&expected.collect::<Vec<_>>()) { Ok(()) } else { Err("lost".into()) }
+        },
+    );
+    result.expect("every round is right");
+    assert!(heard > 0, "nobody said anything");
+}
+
+#[test]
+fn a_child_that_ends_by_itself_is_a_failure() {
+    if child().is_some() {
+        acknowledge("one");
+        panic!("on purpose");
+    }
+    let name = "crash::tests::a_child_that_ends_by_itself_is_a_failure";
+    let rounds = Rounds { count: 1, seed: 3, acknowledged_max: 200 };
+    let problem = rounds.run(|round| this_binary(name, round), |_, _| Ok(()));
+    let problem = problem.expect_err("it did not wait to be killed");
+    assert!(problem.contains("ended by itself") && problem.contains("on purpose"), "{problem}");
+    assert!(problem.contains("HOZO_SEED=3"), "{problem}");
+}
+
+#[test]
+fn what_the_verifier_says_ends_the_rounds() {
+    if child().is_some() {
+        loop {
+            acknowledge("one");
+        }
+    }
+    let name = "crash::tests::what_the_verifier_says_ends_the_rounds";
+    let rounds = Rounds { count: 9, seed: 3, acknowledged_max: 20 };
+    let mut verified = 0;
+    let result = rounds.run(
+        |round| this_binary(name, round),
+        |_, _| {
+            verified += 1;
+            if verified < 2 { Ok(()) } else { Err("something is lost".to_owned()) }
+        },
+    );
+    assert!(
+        result.is_err_and(|problem| problem.contains("round 1") && problem.contains("is lost"))
+    );
+    assert_eq!(verified, 2);
 }

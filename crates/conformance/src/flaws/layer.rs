@@ -1,110 +1,22 @@
-//! Stores that are wrong in one way each, to show that the suites see it.
+//! What the flawed stores do otherwise.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::thread;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Ambient, Commit, CommitId, CommitOutcome, Condition, Durability, LogEntry, LogQuery,
-    NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, Version, Watermarks,
+    Commit, CommitId, CommitOutcome, Condition, Durability, LogEntry, LogQuery, NamespaceId,
+    PageImage, PageNo, PageStore, PageStoreExt, PageWrite, Purged, Result, Span, Timestamp,
+    Version, Watermarks,
 };
 
-use crate::Fixture;
-use crate::layer::{Layer, Layered};
-use crate::model::ModelFixture;
-
-/// What is wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Flaw {
-    /// Nothing: the store is right.
-    None,
-    StartsAtOne,
-    DurableAboveSequenced,
-    NeverDurable,
-    WaitsForNothing,
-    AnswersReversed,
-    ReadsTheHead,
-    FollowsTheHeadAbove,
-    ReadsThroughHoles,
-    VersionOfTheRead,
-    SplitsNamespaces,
-    IgnoresPages,
-    IgnoresNamespaces,
-    IgnoresMeta,
-    IgnoresTheSecondNamespace,
-    JudgesTheDurable,
-    JudgesTooEarly,
-    RunsTwice,
-    IgnoresConditionsAlone,
-    TakesTheLastOfTwo,
-    PatchesTheNewest,
-    ChoosesItself,
-    SharesStages,
-    StagedWins,
-    KeepsStages,
-    LogsPagesOnly,
-    LogEndsOpen,
-    TimesGoBack,
-    MetaIsLate,
-    ScanIncludesAfter,
-    PutsNoVersion,
-    PurgesTooMuch,
-    LosesWrites,
-    ShowsUncommitted,
-    ReadsFractured,
-    WatermarksAreLate,
-}
-
-/// A layer with a flaw.
-pub(crate) struct Flawed {
-    flaw: Flaw,
-    calls: AtomicUsize,
-    purged: Mutex<BTreeSet<(NamespaceId, PageNo, Version)>>,
-    seen: Mutex<Vec<Watermarks>>,
-}
-
-/// Models with a flaw.
-pub(crate) struct FlawedFixture {
-    flaw: Flaw,
-    models: ModelFixture,
-}
-
-impl FlawedFixture {
-    pub(crate) fn new(flaw: Flaw) -> Self {
-        // Where purged pages are still answered, the layer can answer worse.
-        let models = match flaw {
-            Flaw::ReadsThroughHoles => ModelFixture::reference(),
-            _ => ModelFixture::persistent(),
-        };
-        FlawedFixture { flaw, models }
-    }
-}
-
-impl Fixture for FlawedFixture {
-    fn name(&self) -> &str {
-        "flawed"
-    }
-
-    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
-        let layer = Flawed {
-            flaw: self.flaw,
-            calls: AtomicUsize::new(0),
-            purged: Mutex::default(),
-            seen: Mutex::default(),
-        };
-        Ok(Layered::new(self.models.open(dir, ambient)?, layer))
-    }
-
-    fn outlives_process(&self) -> bool {
-        false
-    }
-}
+use super::{Flaw, Flawed};
+use crate::layer::Layer;
 
 /// Lets others run, whether they have threads or are polled by this one.
 async fn pause() {
@@ -180,7 +92,6 @@ impl Flawed {
                     found[0].as_ref().is_some_and(|image| image.version > *since)
                 }
                 Condition::NamespaceUnchanged { namespace, since } => {
-                    use hozo_traits::PageStoreExt;
                     let head = inner.head(*namespace, durable).await?;
                     head.is_some_and(|entry| entry.version > *since)
                 }
@@ -408,13 +319,11 @@ impl Layer for Flawed {
         let span = query.span;
         let mut log = inner.log(query).await?;
         match (self.flaw, span) {
-            (Flaw::LogEndsOpen, hozo_traits::Span::Versions(_, to)) => {
-                log.retain(|e| e.version < to)
-            }
-            (Flaw::LogEndsOpen, hozo_traits::Span::Times(_, to)) => log.retain(|e| e.time < to),
+            (Flaw::LogEndsOpen, Span::Versions(_, to)) => log.retain(|e| e.version < to),
+            (Flaw::LogEndsOpen, Span::Times(_, to)) => log.retain(|e| e.time < to),
             (Flaw::TimesGoBack, _) => {
                 let odd = log.iter_mut().skip(1).step_by(2);
-                odd.for_each(|e| e.time = hozo_traits::Timestamp::from_micros(0));
+                odd.for_each(|e| e.time = Timestamp::from_micros(0));
             }
             _ => {}
         }
@@ -439,10 +348,10 @@ impl Layer for Flawed {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>> {
         let mut found = inner.meta_scan(prefix, after, limit).await?;
-        if let (Flaw::ScanIncludesAfter, Some(after)) = (self.flaw, after) {
-            if let Some(value) = inner.meta_get(after).await? {
-                found.insert(0, (Bytes::copy_from_slice(after), value));
-            }
+        if let (Flaw::ScanIncludesAfter, Some(after)) = (self.flaw, after)
+            && let Some(value) = inner.meta_get(after).await?
+        {
+            found.insert(0, (Bytes::copy_from_slice(after), value));
         }
         Ok(found)
     }
