@@ -59,3 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     block_on(namespaces.delete(&name))?;
     Ok(())
 }
+
+#[test]
+fn the_example_runs() {
+    main().unwrap();
+}
