@@ -1,9 +1,13 @@
 # The front door: `make help` lists what it can do.
 #
-# One profile, --release, for building, testing, checking and measuring, and
-# always the whole workspace: both are what keeps RocksDB compiled once. The
-# target directory is outside the checkout and shared by all clones for the
-# same reason; set HOZO_TARGET_DIR (or cargo's CARGO_TARGET_DIR) to have another.
+# One profile, --release, for building, testing, checking and measuring: that
+# keeps RocksDB compiled once. The target directory is outside the checkout and
+# shared by all clones for the same reason; set HOZO_TARGET_DIR (or cargo's
+# CARGO_TARGET_DIR) to have another.
+#
+# What is linked is built in two goes. The libraries that are loaded into other
+# programs must not have an SQLite inside, and the command has one; cargo joins
+# the features of all crates that it builds at once, so they are built apart.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,7 +21,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO := cargo
 OUT := $(CARGO_TARGET_DIR)/release
-ALL := --release --workspace --locked
+ALL := --release --locked --workspace
+LIBRARIES := --release --locked -p hozo-preload -p hozo-sqlite-ext
+PROGRAMS := $(ALL) --exclude hozo-preload --exclude hozo-sqlite-ext
 
 .PHONY: help demo test build lint doc bench floors install uninstall clean \
         setup-build setup-demo setup-test
@@ -36,7 +42,8 @@ test: setup-test build ## Run every test, end-to-end tests included
 	@$(CARGO) run --quiet --release --locked -p xtask -- test
 
 build: setup-build ## Build the command, the preload library and the extension
-	$(CARGO) build $(ALL)
+	$(CARGO) build $(PROGRAMS)
+	$(CARGO) build $(LIBRARIES)
 
 lint: setup-build ## Check formatting, clippy's warnings and the floors
 	$(CARGO) fmt --all --check

@@ -24,6 +24,7 @@ run() {
     local word shown=
     for word in "$@"; do
         case $word in
+            *\'*) shown+=" \"$word\"" ;;
             *[!A-Za-z0-9_.@:/=+-]*) shown+=" '$word'" ;;
             *) shown+=" $word" ;;
         esac
@@ -48,7 +49,7 @@ say "1. A store in an empty directory, and a namespace in it: a SQLite database 
 run hozo init
 run hozo ns create airports
 
-say "2. $(command sqlite3 --version | cut -d' ' -f1) of the system's own sqlite3 loads 3,376 airports from a CSV file."
+say "2. The system's own sqlite3, version $(command sqlite3 --version | cut -d' ' -f1), loads 3,376 airports from a CSV file."
 echo "${dim}It runs under LD_PRELOAD with what \`hozo env airports\` prints; nothing else is special.${plain}"
 cp "$here/airports.csv" .
 run sqlite3 airports '.mode csv' '.import airports.csv airports'

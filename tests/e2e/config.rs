@@ -28,7 +28,9 @@ fn shipped_configs() {
         let shown = path.display();
         let checked = scratch.hozo(&["check", "hozo.toml"]).run();
         assert_eq!(checked.code, Some(0), "{shown}: {checked}");
-        // In one process, since a store in memory ends with it.
+        // Written and read in one process, since a store in memory ends with it;
+        // its config makes names when they are opened.
+        scratch.hozo(&["ns", "create", "--if-not-exists", "app"]).ok();
         let sql = "CREATE TABLE t(x); INSERT INTO t VALUES (41 + 1); SELECT x FROM t";
         let said = scratch.hozo(&["sql", "app", sql]).run();
         assert!(said.code == Some(0) && said.stdout.contains("42"), "{shown}: {said}");

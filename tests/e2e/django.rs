@@ -22,6 +22,9 @@ from django.db import models
 class Book(models.Model):
     title = models.CharField(max_length=200, unique=True)
     price = models.DecimalField(max_digits=6, decimal_places=2)
+
+    def __str__(self):
+        return self.title
 ";
 
 const ADMIN: &str = "

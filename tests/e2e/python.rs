@@ -13,6 +13,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("fork_after_load_and_before_first_open", fork).needing(PYTHON),
     Case::new("a_bundled_sqlite_keeps_its_version", bundled).needing(PYTHON),
     Case::new("a_current_library_works_too", current_library).needing(PYTHON),
+    Case::new("pragmas_that_programs_set_are_taken", pragmas).needing(PYTHON),
     Case::new("blob_backup_and_interrupt_work", blob_backup_interrupt).needing(PYTHON),
 ];
 
@@ -125,6 +126,26 @@ print(db.execute('SELECT x FROM t').fetchone())
     let (version, row) = said.split_once('\n').expect("two lines");
     assert_eq!(row, "(1,)\n");
     assert_ne!(version, system.trim(), "the library just built was not the one in use");
+}
+
+/// What programs say after connecting. Python asks for the name of each column,
+/// and takes it for lack of memory if there is none.
+fn pragmas() {
+    let scratch = Scratch::with_namespace("app");
+    let script = "
+import sqlite3
+db = sqlite3.connect('app')
+for pragma in ('journal_mode=WAL', 'synchronous=OFF', 'synchronous=NORMAL', 'synchronous=1',
+               'synchronous', 'locking_mode=EXCLUSIVE', 'locking_mode=NORMAL', 'mmap_size=268435456',
+               'cache_size=-20000', 'temp_store=MEMORY', 'foreign_keys=ON', 'busy_timeout=1000',
+               'wal_checkpoint(TRUNCATE)', 'auto_vacuum=INCREMENTAL', 'optimize', 'quick_check'):
+    db.execute('PRAGMA ' + pragma).fetchall()
+with db:
+    db.execute('CREATE TABLE t(x)')
+    db.execute('INSERT INTO t VALUES (1)')
+print(db.execute('SELECT x FROM t').fetchall())
+";
+    assert_eq!(scratch.python(script, &[]).ok(), "[(1,)]\n");
 }
 
 fn blob_backup_interrupt() {

@@ -2,14 +2,17 @@
 
 use std::env;
 
-use hozo_tests::{Scratch, blocks, built, python_environment, repository};
+use hozo_tests::{Run, Scratch, blocks, built, python_environment, repository};
 
 use crate::case::{Case, Need};
 
 pub(crate) const CASES: &[Case] = &[
     Case::new("the_demo_runs_twice", demo).needing(&[Need::Program("sqlite3")]),
-    Case::new("the_commands_of_the_readme_work", commands)
-        .needing(&[Need::Program("sqlite3"), Need::Program("python3")]),
+    Case::new("the_commands_of_the_readme_work", commands).needing(&[
+        Need::Program("make"),
+        Need::Program("sqlite3"),
+        Need::Program("python3"),
+    ]),
 ];
 
 fn demo() {
@@ -26,11 +29,17 @@ fn demo() {
 
 /// Runs every `sh` block of the README in order, in one shell and one directory:
 /// what one block makes, the next may use. A block marked `sh setup` is what a
-/// reader does once, in the checkout, and what has been done here by now.
+/// reader does once, in the checkout; here it is `make install`.
 fn commands() {
     let scratch = Scratch::empty();
+    let home = scratch.path("home");
+    let local = home.join(".local");
+    let target = built().dir.parent().expect("a profile lies in a target directory");
+    let install = Run::new("make").dir(repository()).env("CARGO_TARGET_DIR", target);
+    install.args(["install", &format!("PREFIX={}", local.display())]).ok();
+
     let readme = std::fs::read_to_string(repository().join("README.md")).expect("a README");
-    let mut script = String::from("set -euo pipefail\n");
+    let mut script = String::from("set -euo pipefail\nmkdir here\ncd here\n");
     let mut count = 0;
     for block in blocks(&readme).iter().filter(|b| b.language() == "sh" && b.info != "sh setup") {
         script.push_str(&format!("echo '== README.md:{}'\n{}", block.line, block.text));
@@ -40,9 +49,10 @@ fn commands() {
     script.push_str("echo '== all done'\n");
     let python = python_environment().parent().expect("python lies in a directory");
     let path = env::var_os("PATH").unwrap_or_default();
-    let dirs =
-        [built().dir.clone(), python.to_path_buf()].into_iter().chain(env::split_paths(&path));
-    let path = env::join_paths(dirs).expect("a path of directories");
-    let ran = scratch.run("bash").env("PATH", path).input(script).arg("-s").run();
+    let dirs = [local.join("bin"), python.to_path_buf()];
+    let path = env::join_paths(dirs.into_iter().chain(env::split_paths(&path)));
+    let path = path.expect("a path of directories");
+    let run = scratch.run("bash").env("PATH", path).env("HOME", &home);
+    let ran = run.input(script).arg("-s").run();
     assert!(ran.code == Some(0) && ran.stdout.ends_with("== all done\n"), "{ran}");
 }

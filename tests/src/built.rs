@@ -42,15 +42,22 @@ pub fn built() -> &'static Built {
     })
 }
 
+/// In two goes, as the Makefile explains.
 fn build(dir: &Path) {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--locked"]).current_dir(repository());
-    if dir.file_name().is_some_and(|profile| profile == "release") {
-        cargo.arg("--release");
-    }
+    const LIBRARIES: [&str; 2] = ["hozo-preload", "hozo-sqlite-ext"];
     let target = dir.parent().expect("a profile's directory lies in the target directory");
-    let status = cargo.env("CARGO_TARGET_DIR", target).status();
-    assert!(status.is_ok_and(|status| status.success()), "the workspace did not build");
+    let mut programs = vec!["--workspace"];
+    programs.extend(LIBRARIES.iter().flat_map(|library| ["--exclude", library]));
+    let libraries = LIBRARIES.iter().flat_map(|library| ["-p", library]).collect();
+    for selection in [programs, libraries] {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--locked"]).args(selection).current_dir(repository());
+        if dir.file_name().is_some_and(|profile| profile == "release") {
+            cargo.arg("--release");
+        }
+        let status = cargo.env("CARGO_TARGET_DIR", target).status();
+        assert!(status.is_ok_and(|status| status.success()), "the workspace did not build");
+    }
 }
 
 fn there(path: PathBuf) -> PathBuf {

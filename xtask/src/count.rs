@@ -32,14 +32,51 @@ impl Counts {
     }
 }
 
-/// Runs `cargo test` over the workspace, showing its output as it comes.
+/// Loaded into other programs, and so without the SQLite that other crates
+/// link. Cargo joins the features of what it builds at once: see the Makefile.
+const LIBRARIES: [&str; 2] = ["hozo-preload", "hozo-sqlite-ext"];
+
+/// Runs all tests, showing their output as it comes.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> ExitCode {
+    let mut programs = vec!["--workspace"];
+    programs.extend(LIBRARIES.iter().flat_map(|library| ["--exclude", library]));
+    let libraries: Vec<&str> = LIBRARIES.iter().flat_map(|library| ["-p", library]).collect();
+
+    let mut seen = Seen::default();
+    let mut ok = true;
+    for selection in [programs, libraries] {
+        ok &= cargo_test(root, &selection, arguments, &mut seen);
+    }
+    for line in &seen.skipped {
+        println!("{line}");
+    }
+    let Counts { passed, failed, ignored } = seen.counts;
+    println!("{passed} passed, {failed} failed, {ignored} skipped");
+    if ok && failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        eprintln!("xtask: the tests did not all pass, or did not all run; see above");
+        ExitCode::FAILURE
+    }
+}
+
+/// What the test binaries said.
+#[derive(Default)]
+struct Seen {
+    counts: Counts,
+    /// The lines of tests that this machine cannot run, which say why.
+    skipped: Vec<String>,
+}
+
+/// One run of `cargo test`: whether it succeeded.
+fn cargo_test(root: &Path, selection: &[&str], arguments: &[&str], seen: &mut Seen) -> bool {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let child = Command::new(cargo)
-        .args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"])
+        .args(["test", "--release", "--locked", "--no-fail-fast"])
+        .args(selection)
         .args(arguments)
         .current_dir(root)
-        // What tests need to start is built by now; see tests/src/lib.rs.
+        // What tests need to start is built by now; see tests/src/built.rs.
         .env("HOZO_TESTS_BUILT", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -48,33 +85,21 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> ExitCode {
         Ok(child) => child,
         Err(e) => {
             eprintln!("xtask: cargo test did not start: {e}");
-            return ExitCode::FAILURE;
+            return false;
         }
     };
-    let mut counts = Counts::default();
-    let mut skipped = Vec::new();
     let output = child.stdout.take().expect("stdout is piped");
     for line in BufReader::new(output).split(b'\n') {
         let Ok(line) = line else { break };
         let line = String::from_utf8_lossy(&line);
-        counts.add(&line);
+        seen.counts.add(&line);
         if line.starts_with("test [skipped") {
-            skipped.push(line.to_string());
+            seen.skipped.push(line.to_string());
         }
         let mut stdout = std::io::stdout().lock();
         if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
             break;
         }
     }
-    let ok = matches!(child.wait(), Ok(status) if status.success());
-    for line in &skipped {
-        println!("{line}");
-    }
-    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
-    if ok && counts.failed == 0 && counts.passed > 0 {
-        ExitCode::SUCCESS
-    } else {
-        eprintln!("xtask: the tests did not all pass, or did not all run; see above");
-        ExitCode::FAILURE
-    }
+    matches!(child.wait(), Ok(status) if status.success())
 }
