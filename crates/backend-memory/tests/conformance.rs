@@ -1,4 +1,4 @@
-//! The conformance suite over stores in memory.
+//! The conformance suite over stores in memory, also with FoundationDB's limits.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use hozo_backend_memory::Config;
 use hozo_conformance::Fixture;
 use hozo_traits::{Ambient, PageStore, Result};
 
-struct Memory;
+struct Memory(Config);
 
 impl Fixture for Memory {
     fn name(&self) -> &str {
@@ -15,10 +15,13 @@ impl Fixture for Memory {
     }
 
     fn open(&self, _dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
-        hozo_backend_memory::open(&Config::default(), ambient)
+        hozo_backend_memory::open(&self.0, ambient)
     }
 }
 
 fn main() {
-    hozo_conformance::main(Memory)
+    let strict = Config { strict: true, ..Config::default() };
+    let mut trials = hozo_conformance::trials(Memory(Config::default()));
+    trials.extend(hozo_conformance::trials_under("strict/", Memory(strict)));
+    hozo_conformance::run(trials)
 }

@@ -94,7 +94,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
         writes: &[PageWrite],
     ) -> Result<Vec<Option<Bytes>>> {
         let mut deltas = vec![None; writes.len()];
-        if !draft.as_deltas {
+        if !draft.as_deltas || writes.iter().all(|write| write.patch.is_none()) {
             return Ok(deltas);
         }
         let covered = unchanged_since(draft.commit, namespace);

@@ -70,16 +70,20 @@ impl Space {
 /// What an engine can take. The layers above split and stage within it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// The longest key.
+    /// The longest key; at least [`Limits::KEY_BYTES_MIN`].
     pub key_bytes_max: usize,
-    /// The longest value; at least 65 KiB + 64, which is the largest page with
-    /// its envelope.
+    /// The longest value; at least [`Limits::VALUE_BYTES_MIN`].
     pub value_bytes_max: usize,
     /// Bytes of keys and values in one atomic batch.
     pub batch_bytes_max: usize,
 }
 
 impl Limits {
+    /// The longest key that is written: metadata with the longest name.
+    pub const KEY_BYTES_MIN: usize = 1024;
+    /// The longest value that is written: the largest page and what is said of it.
+    pub const VALUE_BYTES_MIN: usize = (64 << 10) + 64;
+
     /// FoundationDB's limits, with room for its own overhead in a transaction.
     /// A local store that is opened with these takes what the cluster takes.
     pub const FOUNDATIONDB: Limits =

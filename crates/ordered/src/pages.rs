@@ -76,6 +76,13 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 .with("seconds", config.commit_id_keep.as_secs()));
         }
         let limits = config.strict.map_or(engine.limits(), |strict| engine.limits().min(strict));
+        if limits.key_bytes_max < Limits::KEY_BYTES_MIN
+            || limits.value_bytes_max < Limits::VALUE_BYTES_MIN
+        {
+            return Err(Error::new(ErrorKind::Unsupported, "the engine's limits are too small")
+                .with("key_bytes_max", limits.key_bytes_max)
+                .with("value_bytes_max", limits.value_bytes_max));
+        }
         let forgotten = engine.get(Space::System, keys::SYSTEM_FORGOTTEN).await?;
         let forgotten = forgotten.map_or(Ok(0), |stored| codec::count(&stored))?;
         let store = OrderedPages {

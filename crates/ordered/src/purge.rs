@@ -18,8 +18,18 @@ use crate::{WriteOutcome, codec};
 /// Victims that one atomic write removes. Each takes two steps at most.
 const VICTIMS_AT_ONCE: usize = 1024;
 
-/// How often a purge begins again because another came between.
+/// How often a purge begins again because another, or a commit, came between.
 const TRIES: usize = 8;
+
+/// A purge while it becomes a write.
+struct Draft {
+    /// Whether images go that a commit could just be storing a delta against.
+    /// With commits always coming between, they are kept in the end.
+    newest_too: bool,
+    conditions: Vec<Condition>,
+    ops: Vec<WriteOp>,
+    purged: Purged,
+}
 
 /// What a record is to a purge.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,27 +73,32 @@ impl<E: OrderedEngine> OrderedPages<E> {
         namespace: NamespaceId,
         victims: &BTreeMap<PageNo, BTreeSet<Version>>,
     ) -> Result<Purged> {
-        for _ in 0..TRIES {
+        for tried in 1..=TRIES {
             // Commits whose deltas may be against what goes now see that this
             // has changed, and begin again; so does a purge at the same time.
             let key = keys::purges(namespace);
             let value = self.engine.get(Space::System, &key).await?;
             let count = value.as_ref().map_or(Ok(0), |value| codec::count(value))?;
-            let mut ops = Vec::new();
-            let mut purged = Purged::default();
+            let unchanged = Condition::KeyIs { space: Space::System, key: key.clone(), value };
+            let mut draft = Draft {
+                newest_too: tried < TRIES,
+                conditions: vec![unchanged],
+                ops: Vec::new(),
+                purged: Purged::default(),
+            };
             for (page, versions) in victims {
-                self.remove_of_page(namespace, *page, versions, &mut ops, &mut purged).await?;
+                self.remove_of_page(&mut draft, namespace, *page, versions).await?;
             }
+            let Draft { conditions, mut ops, purged, .. } = draft;
             if ops.is_empty() {
                 return Ok(purged);
             }
             ops.push(WriteOp::Put {
                 space: Space::System,
-                key: Template::plain(key.clone()),
+                key: Template::plain(key),
                 value: Template::plain((count + 1).to_be_bytes().to_vec()),
             });
-            let unchanged = Condition::KeyIs { space: Space::System, key, value };
-            let outcome = self.engine.write(unnumbered(vec![unchanged], ops)).await?;
+            let outcome = self.engine.write(unnumbered(conditions, ops)).await?;
             if let WriteOutcome::Written { .. } = outcome {
                 return Ok(purged);
             }
@@ -94,17 +109,29 @@ impl<E: OrderedEngine> OrderedPages<E> {
 
     async fn remove_of_page(
         &self,
+        draft: &mut Draft,
         namespace: NamespaceId,
         page: PageNo,
         victims: &BTreeSet<Version>,
-        ops: &mut Vec<WriteOp>,
-        purged: &mut Purged,
     ) -> Result<()> {
         let Some((records, complete)) = self.records_around(namespace, page, victims).await? else {
             return Ok(());
         };
-        let removed = judge(&records, victims, purged);
+        // Commits store deltas against the last image that there is.
+        let at_risk = if complete { last_image(&records) } else { None };
+        let spared = at_risk.filter(|_| !draft.newest_too);
+        let removed = judge(&records, victims, spared, &mut draft.purged);
         let newest = complete.then(|| records.last().map(|(version, _)| *version)).flatten();
+        if at_risk.is_some_and(|version| removed.contains(&version))
+            && let Some(above) = newest.and_then(Version::successor)
+        {
+            // One that came since this was read has its delta stored already.
+            draft.conditions.push(Condition::RangeEmpty {
+                space: Space::Pages,
+                range: keys::page_range(namespace, page, above, Version::MAX),
+            });
+        }
+        let ops = &mut draft.ops;
         let mut gone_below = false;
         for (version, kind) in records {
             let goes = removed.contains(&version);
@@ -172,14 +199,21 @@ impl<E: OrderedEngine> OrderedPages<E> {
     }
 }
 
+/// The last that a delta can be against.
+fn last_image(records: &[(Version, Kind)]) -> Option<Version> {
+    let mut images = records.iter().filter(|(_, kind)| matches!(kind, Kind::Image { .. }));
+    images.next_back().map(|(version, _)| *version)
+}
+
 /// Which of the victims go; counts them.
 fn judge(
     records: &[(Version, Kind)],
     victims: &BTreeSet<Version>,
+    spared: Option<Version>,
     purged: &mut Purged,
 ) -> BTreeSet<Version> {
     let mut removed = BTreeSet::new();
-    let mut needed = BTreeSet::new();
+    let mut needed: BTreeSet<Version> = spared.into_iter().collect();
     // Newest first: deltas come before what they are against.
     for (version, kind) in records.iter().rev() {
         match kind {
