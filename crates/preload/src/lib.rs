@@ -30,8 +30,8 @@
 //! | `HOZO_PRELOAD_REGISTER` | `1`: register the VFS when the library is loaded, in the program's own SQLite or else in `libsqlite3.so.0`. Or the libraries to register it in, with `:` between them. For programs that call SQLite past this library (PHP, which loads with `RTLD_DEEPBIND`; `dlopen` and `dlsym`); those then name namespaces as `file:app?vfs=hozo` |
 //! | `HOZO_DOCTOR_REPORT` | a file to append facts to; see below |
 //!
-//! The library's constructor looks at the last two and, if neither is set,
-//! does nothing else. A process that opens no namespace reads no config, starts
+//! The library's constructor looks at these and, if neither of the last two is
+//! set, does nothing else. A process that opens no namespace reads no config, starts
 //! no thread and keeps no file open.
 //!
 //! # Processes and threads

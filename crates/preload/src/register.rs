@@ -25,9 +25,10 @@ extern "C" fn at_exit(_status: c_int, _: *mut c_void) {
 }
 
 /// The constructor. It runs in every child process of a program, so it looks
-/// at two environment variables and otherwise reads, prints and starts nothing.
+/// at three environment variables and otherwise reads, prints and starts nothing.
 pub(crate) fn at_load() {
-    if report::wanted() {
+    store::remember_config();
+    if report::asked() {
         report::loaded();
         on_exit(at_exit, std::ptr::null_mut());
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, c_char};
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -29,9 +30,14 @@ pub(crate) enum Outcome {
 /// Objects whose SQLite an open reached.
 static REACHED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
-/// Whether anybody wants to know.
-pub(crate) fn wanted() -> bool {
-    std::env::var_os(VARIABLE).is_some_and(|path| !path.is_empty())
+/// The file, as the environment said when the library was loaded: a program may
+/// change its environment, and PHP frees it before it ends.
+static FILE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Whether anybody wants to know, from now on.
+pub(crate) fn asked() -> bool {
+    let file = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+    file.is_some_and(|path| FILE.set(PathBuf::from(path)).is_ok())
 }
 
 /// Tells that the library is in this process.
@@ -55,7 +61,7 @@ pub(crate) fn ended() {
 
 /// Tells about an open.
 pub(crate) fn open(site: &Site, name: impl Fn() -> Option<String>, outcome: &Outcome, code: i32) {
-    if !wanted() {
+    if FILE.get().is_none() {
         return;
     }
     let copy = site.symbol(c"sqlite3_libversion").and_then(|f| {
@@ -89,9 +95,7 @@ pub(crate) fn open(site: &Site, name: impl Fn() -> Option<String>, outcome: &Out
 
 /// Tells what registering from the constructor came to.
 pub(crate) fn registered(library: &str, why_not: Option<&str>) {
-    if wanted() {
-        tell(json!({ "fact": "registered", "library": library, "why_not": why_not }));
-    }
+    tell(json!({ "fact": "registered", "library": library, "why_not": why_not }));
 }
 
 /// Tells which loaded objects have an SQLite in them.
@@ -116,7 +120,7 @@ fn copies() {
 
 /// Appends one line, in one write, so that processes do not mix theirs.
 fn tell(mut fact: Value) {
-    let Some(path) = std::env::var_os(VARIABLE) else { return };
+    let Some(path) = FILE.get() else { return };
     fact["pid"] = json!(std::process::id());
     let line = format!("{fact}\n");
     // Whoever asked for the report sees that it is not there.

@@ -39,9 +39,21 @@ pub(crate) enum Found {
     No,
 }
 
-/// The config that the environment names.
+/// The config that the environment named when the library was loaded.
+static CONFIG: OnceLock<PathBuf> = OnceLock::new();
+
+/// Keeps the config's name: a program that clears its environment must not turn
+/// its databases into plain files by that.
+pub(crate) fn remember_config() {
+    if let Some(file) = config_file() {
+        let _ = CONFIG.set(file);
+    }
+}
+
+/// The config that the environment names, or named.
 pub(crate) fn config_file() -> Option<PathBuf> {
-    std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
+    let named = || std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    CONFIG.get().cloned().or_else(named)
 }
 
 /// Whether the environment names a config.

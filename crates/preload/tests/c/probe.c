@@ -1,5 +1,6 @@
 /* A program that uses SQLite as its arguments say, one action after another,
  * and prints what each came to. Built in several ways; see the tests. */
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -126,7 +127,8 @@ int probe_main(int argc, char **argv) {
       int status = 0;
       waitpid(child, &status, 0);
       printf("child ended %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
-    } else if (!strcmp(action, "sql")) run(argv[++i]);
+    } else if (!strcmp(action, "clearenv")) clearenv();
+    else if (!strcmp(action, "sql")) run(argv[++i]);
     else { printf("unknown action %s\n", action); return 2; }
   }
   return 0;

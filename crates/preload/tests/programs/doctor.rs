@@ -75,6 +75,14 @@ fn a_program_with_sqlite_inside() {
     }
 }
 
+/// PHP frees its environment before it ends.
+#[test]
+fn a_program_that_clears_its_environment() {
+    let place = Place::new();
+    let facts = facts(&place, Build::System, &["open", "./plain.db", "clearenv"]);
+    assert_eq!(of(&facts, "sqlite").len(), 2, "{facts:?}");
+}
+
 #[test]
 fn a_plug_in_is_named() {
     let place = Place::new();

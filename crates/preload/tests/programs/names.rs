@@ -129,6 +129,13 @@ fn without_a_config_every_name_is_plain() {
 }
 
 #[test]
+fn a_program_that_clears_its_environment_keeps_the_config() {
+    let place = Place::new();
+    assert_eq!(probe(&place, &["clearenv", "open", "app", "sql", MAKE]), "open 0\n");
+    assert_eq!(place.files(), [""; 0]);
+}
+
+#[test]
 fn the_default_vfs_stays_the_programs() {
     let place = Place::new();
     let actions = [
