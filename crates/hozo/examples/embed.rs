@@ -7,10 +7,11 @@
 //! Without a config everything is in memory.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use hozo::traits::exec::block_on;
 use hozo::traits::{Span, Version};
-use hozo::{Plan, Registry, Stack, rusqlite};
+use hozo::{Plan, Problems, Registry, Stack, rusqlite};
 
 const IN_MEMORY: &str = r#"
 [store.main]
@@ -18,13 +19,18 @@ backend = "memory"
 "#;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let registry = Registry::builtin();
     let plan = match std::env::args().nth(1) {
-        Some(file) => Plan::from_file(file, &registry)?,
-        None => Plan::from_text("the example's config", IN_MEMORY, ".", &registry)?,
+        Some(file) => Plan::from_file(file, &Registry::builtin())?,
+        None => in_memory()?,
     };
-    let stack = Stack::open(plan);
+    travel(&Stack::open(plan))
+}
 
+fn in_memory() -> Result<Plan, Problems> {
+    Plan::from_text("the example's config", IN_MEMORY, ".", &Registry::builtin())
+}
+
+fn travel(stack: &Arc<Stack>) -> Result<(), Box<dyn Error>> {
     // A namespace is one SQLite database with its history.
     let name = "embed-example".parse()?;
     stack.create(&name)?;
@@ -62,5 +68,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn the_example_runs() {
-    main().unwrap();
+    travel(&Stack::open(in_memory().unwrap())).unwrap();
 }

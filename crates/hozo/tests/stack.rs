@@ -42,6 +42,8 @@ fn a_name_that_a_rule_maps_is_made_when_it_is_opened() {
     assert_eq!(absent.kind(), ErrorKind::NotFound);
     let absent = stack.resolve("app/x@-5m", WRITE).map(|_| ()).unwrap_err();
     assert_eq!(absent.kind(), ErrorKind::NotFound, "the past cannot be made");
+    let absent = stack.resolve("app/x", READ).map(|_| ()).unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::NotFound, "and nothing was made for it");
     let opened = stack.resolve("app/x", WRITE).unwrap().unwrap();
     assert_eq!(opened.namespace.info().page_size.get(), 512);
     assert_eq!(opened.namespace.info().concurrency, Concurrency::Optimistic);
