@@ -69,8 +69,14 @@ pub(crate) fn find(name: &str) -> Result<Found, String> {
         Ok(None) => Ok(Found::No),
         // The config maps the name, and the open may make it.
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(Found::Yes),
-        Err(e) => Err(e.to_string()),
+        Err(e) if name.contains('@') || mapped(name) => Err(e.to_string()),
+        Err(e) => Err(format!("{e}; if a plain file is meant, it can be opened as ./{name}")),
     }
+}
+
+/// Whether the config, if it can be read, says that the name is a namespace's.
+fn mapped(name: &str) -> bool {
+    stack().is_ok_and(|stack| stack.plan().maps(name).is_some())
 }
 
 /// Runs an open, and answers also why the resolver failed in it, if it did.

@@ -21,7 +21,7 @@ fn a_config_that_is_not_there() {
     let place = Place::bare();
     let ran = place.run(built(Build::System), &["open", "anything", "errmsg"]);
     assert!(ran.stdout.starts_with("open 14 errcode 14: "), "{ran:?}");
-    refused(&ran, &place, &["hozo.toml"]);
+    refused(&ran, &place, &["hozo.toml", "./anything"]);
 }
 
 #[test]
