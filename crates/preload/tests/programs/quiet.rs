@@ -118,6 +118,20 @@ fn what_the_library_brings() {
     assert!(dynamic.contains("NODELETE"), "{dynamic}");
 }
 
+/// Cargo joins the features of all crates that it builds at once, so one that
+/// brings an SQLite could bring it in here.
+#[test]
+fn no_sqlite_is_inside() {
+    let mark = b"CREATE TABLE %Q.sqlite_sequence(name,seq)";
+    let has = |path| {
+        let bytes = std::fs::read(path).expect("the file can be read");
+        // The library has the mark once itself, to look for it in others.
+        bytes.windows(mark.len()).filter(|window| window == mark).count()
+    };
+    assert!(has(preload()) <= 1, "built together with a crate that bundles SQLite");
+    assert!(has(built(Build::Static)) > 0, "SQLite has no such mark any more");
+}
+
 #[test]
 fn the_environment_alone_does_nothing() {
     let place = Place::bare();

@@ -149,3 +149,17 @@ fn the_library_exports_its_entry_points_only() {
     exported.sort_unstable();
     assert_eq!(exported, ["sqlite3_extension_init", "sqlite3_hozo_init"]);
 }
+
+/// Cargo joins the features of all crates that it builds at once, so one that
+/// brings an SQLite could bring it in here.
+#[test]
+fn no_sqlite_is_inside() {
+    let mark = b"CREATE TABLE %Q.sqlite_sequence(name,seq)";
+    let has = |path| {
+        let bytes = std::fs::read(path).expect("the file can be read");
+        bytes.windows(mark.len()).any(|window| window == mark)
+    };
+    assert!(!has(extension()), "built together with a crate that bundles SQLite");
+    let bundles = built("loader.c", Some(Sqlite::Current));
+    assert!(has(bundles), "SQLite has no such mark any more");
+}
