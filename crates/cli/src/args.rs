@@ -24,8 +24,8 @@ pub(crate) struct Args {
 #[derive(ClapArgs, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// The config file; ./hozo.toml if not given.
-    #[arg(long, global = true, env = "HOZO_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// The config file; if not given, what HOZO_CONFIG names, or ./hozo.toml.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Write JSON for programs instead of text for people.
     #[arg(long, global = true)]

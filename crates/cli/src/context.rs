@@ -14,6 +14,9 @@ use crate::output::Style;
 /// The config's name where none is given.
 pub(crate) const CONFIG_FILE: &str = "hozo.toml";
 
+/// Names the config where the command line does not.
+const CONFIG_VARIABLE: &str = "HOZO_CONFIG";
+
 /// Things that all commands share.
 pub(crate) struct Context {
     config: Option<PathBuf>,
@@ -40,7 +43,9 @@ impl Context {
             }
         };
         Context {
-            config: global.config.clone(),
+            config: global.config.clone().or_else(|| {
+                std::env::var_os(CONFIG_VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from)
+            }),
             json: global.json,
             quiet: global.quiet,
             style: Style::new(color(io::stderr().is_terminal())),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hozo_traits::{Error, ErrorKind};
+use unicode_width::UnicodeWidthStr;
 
 /// A place in a config's text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,7 +94,10 @@ impl fmt::Display for Problem {
         let shown: String =
             place.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         writeln!(f, "{number} | {}", shown.trim_end())?;
-        let (indent, caret) = (" ".repeat(place.column - 1), "^".repeat(place.width));
+        // In columns of the terminal, of which some characters take two.
+        let before: String = shown.chars().take(place.column - 1).collect();
+        let meant: String = shown.chars().skip(place.column - 1).take(place.width).collect();
+        let (indent, caret) = (" ".repeat(before.width()), "^".repeat(meant.width().max(1)));
         write!(f, "{gutter} | {indent}{caret}")?;
         if let Some(label) = &self.label {
             write!(f, " {label}")?;

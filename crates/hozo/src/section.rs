@@ -7,7 +7,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::problem::{listed, nearest};
+use crate::problem::{Problem, listed, nearest};
 use crate::text::{Report, in_file_order};
 
 type Entry<'t> = (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>);
@@ -54,13 +54,28 @@ impl<'t> Section<'t> {
         Places { section: self.span.clone(), values: values.collect() }
     }
 
-    /// Takes `key` out; reports a value that is no string.
+    /// Takes a key out that must be there and have a string; `such_as` is what
+    /// to say to who left it out.
     pub(crate) fn take_string(
         &mut self,
-        key: &str,
+        key: &'static str,
+        such_as: &str,
         report: &mut Report<'_>,
     ) -> Option<Spanned<String>> {
-        let at = self.entries.iter().position(|(k, _)| k.get_ref() == key)?;
+        let named = |(k, _): &Entry<'_>| k.get_ref() == key;
+        let meant = |(k, _): &Entry<'_>| nearest(k.get_ref(), [key]).is_some();
+        let mut at = self.entries.iter().position(named);
+        if at.is_none() {
+            at = self.entries.iter().position(meant);
+            if let Some(at) = at {
+                self.unknown(&self.entries[at].0, Some(key), report);
+            }
+        }
+        let Some(at) = at else {
+            let message = format!("{} has no `{key}`", self.title);
+            report.missing(self.span.clone(), message).note(such_as);
+            return None;
+        };
         let (_, value) = self.entries.remove(at);
         let span = value.span();
         match value.into_inner() {
@@ -100,7 +115,7 @@ impl<'t> Section<'t> {
         report: &mut Report<'_>,
     ) -> Option<T> {
         if let Some(known) = keys_of::<T>() {
-            self.drop_unknown(known, taken, report);
+            self.tell_unknown(known, taken, report);
         }
         let mut dropped: Vec<String> = Vec::new();
         loop {
@@ -116,10 +131,11 @@ impl<'t> Section<'t> {
                 // there, perhaps only because it was just left out.
                 let echo = dropped.iter().any(|key| error.message().contains(&format!("`{key}`")));
                 if !echo {
-                    report.missing(
-                        self.span.clone(),
-                        format!("{}: {}", self.title, plain(error.message())),
-                    );
+                    let about = match error.message().strip_prefix("missing field ") {
+                        Some(key) => format!("{} has no {}", self.title, key.trim_end()),
+                        None => format!("{}: {}", self.title, plain(error.message())),
+                    };
+                    report.missing(self.span.clone(), about);
                 }
                 return None;
             };
@@ -131,21 +147,48 @@ impl<'t> Section<'t> {
         }
     }
 
-    fn drop_unknown(&mut self, known: &[&str], taken: &[&str], report: &mut Report<'_>) {
-        let exist = || taken.iter().chain(known).copied();
-        let title = &self.title;
-        self.entries.retain(|(key, _)| {
-            let name: &str = key.get_ref();
-            if known.contains(&name) {
+    /// Reports unknown keys. One that is plainly meant to be a key that is not
+    /// there is read as that key, so that its value is judged, too, and nobody
+    /// is told that it is missing; the others are left out.
+    fn tell_unknown(
+        &mut self,
+        known: &'static [&'static str],
+        taken: &[&str],
+        report: &mut Report<'_>,
+    ) {
+        let mut entries = std::mem::take(&mut self.entries);
+        let mut there: Vec<String> = entries.iter().map(|(k, _)| k.get_ref().to_string()).collect();
+        entries.retain_mut(|(key, _)| {
+            if known.contains(&&**key.get_ref()) {
                 return true;
             }
-            let problem = report.add(key.span(), format!("unknown key `{name}` in {title}"));
-            if let Some(meant) = nearest(name, exist()) {
-                problem.label(format!("did you mean `{meant}`?"));
+            let exist = taken.iter().chain(known).copied();
+            let meant = nearest(key.get_ref(), exist.clone());
+            let problem = self.unknown(key, meant, report);
+            problem.note(format!("keys of {}: {}", self.title, listed(exist)));
+            let Some(meant) = known.iter().find(|k| Some(**k) == meant) else { return false };
+            if there.iter().any(|k| k == meant) {
+                return false;
             }
-            problem.note(format!("keys of {title}: {}", listed(exist())));
-            false
+            there.push((*meant).to_owned());
+            *key.get_mut() = Cow::Borrowed(meant);
+            true
         });
+        self.entries = entries;
+    }
+
+    fn unknown<'r>(
+        &self,
+        key: &Spanned<Cow<'_, str>>,
+        meant: Option<&str>,
+        report: &'r mut Report<'_>,
+    ) -> &'r mut Problem {
+        let message = format!("unknown key `{}` in {}", key.get_ref(), self.title);
+        let problem = report.add(key.span(), message);
+        if let Some(meant) = meant {
+            problem.label(format!("did you mean `{meant}`?"));
+        }
+        problem
     }
 
     fn entry_at(&self, span: &Range<usize>) -> Option<usize> {

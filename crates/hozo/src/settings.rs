@@ -142,13 +142,8 @@ fn stores<'t>(value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -> Vec<Store
             continue;
         }
         let Some(mut section) = Section::of(title.clone(), value, report) else { continue };
-        let had_backend = section.span_of("backend").is_some();
-        let backend = section.take_string("backend", report);
-        if !had_backend {
-            report
-                .missing(section.span.clone(), format!("{title} has no `backend`"))
-                .note("such as: backend = \"rocksdb\"");
-        }
+        let such_as = "such as: backend = \"rocksdb\"";
+        let backend = section.take_string("backend", such_as, report);
         let name = Spanned::new(name.span(), name.into_inner().into_owned());
         stores.push(StoreSettings { name, backend, section });
     }
@@ -178,15 +173,8 @@ fn list<'t>(title: &str, value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -
 
 /// Reads a `[[frontend]]`; `Some` if it is the VFS.
 fn frontend(mut section: Section<'_>, report: &mut Report<'_>) -> Option<()> {
-    let had_kind = section.span_of("kind").is_some();
-    let Some(kind) = section.take_string("kind", report) else {
-        if !had_kind {
-            report
-                .missing(section.span.clone(), "[[frontend]] has no `kind`")
-                .note(format!("kinds: {}", listed(FRONTENDS)));
-        }
-        return None;
-    };
+    let such_as = format!("kinds: {}", listed(FRONTENDS));
+    let kind = section.take_string("kind", &such_as, report)?;
     let (span, kind) = (kind.span(), kind.into_inner());
     if kind == "vfs" {
         return section.read::<VfsSettings>(&["kind"], report).map(drop);

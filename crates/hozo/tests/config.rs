@@ -109,7 +109,6 @@ kind = "rpc"
             "10:15 unknown concurrency `serail` | did you mean `serial`?",
             "11:13 a page size is a power of two from 512 to 65536 bytes, not 1000",
             "12:1 unknown key `keep` in [[namespace]]",
-            "14:1 [[namespace]] has no `match`",
             "15:1 unknown key `matsh` in [[namespace]] | did you mean `match`?",
             "18:1 unknown key `byte` in [cache] | did you mean `bytes`?",
             "20:2 section `replication` is not in this version of Hozo",
@@ -117,6 +116,39 @@ kind = "rpc"
             "26:2 unknown section or key `stroe` | did you mean `store`?",
         ]
     );
+}
+
+#[test]
+fn a_key_that_is_nearly_right_is_read_as_what_was_meant() {
+    // Neither is told to be missing, and their values are judged.
+    assert_eq!(
+        problems("[store.m]\nbakend = \"memroy\"\n[[namespace]]\nmacth = \"/x\"\n"),
+        [
+            "2:1 unknown key `bakend` in [store.m] | did you mean `backend`?",
+            "2:10 unknown backend `memroy` | did you mean `memory`?",
+            "4:1 unknown key `macth` in [[namespace]] | did you mean `match`?",
+            "4:9 no name can be of this pattern: a namespace's name cannot begin with '/'",
+        ]
+    );
+    assert_eq!(
+        problems("[store.m]\nbackend = \"memory\"\n[[namespace]]\npage_size = 512\n"),
+        ["3:1 [[namespace]] has no `match`"]
+    );
+    assert_eq!(problems("[store.m]\n"), ["1:1 [store.m] has no `backend`"]);
+}
+
+#[test]
+fn the_caret_is_below_what_is_meant_in_any_script() {
+    let base = TempDir::new().unwrap();
+    let carets = |line: &str| {
+        let text = format!("[store.m]\nbackend = \"memory\"\n[[namespace]]\n{line}\n");
+        let shown = check_in(base.path(), &text).unwrap_err().to_string();
+        shown.lines().find(|l| l.contains('^')).unwrap().to_owned()
+    };
+    // These take two columns each on a terminal.
+    assert_eq!(carets("match = \"枘\"\n\"枘枘\" = 1"), "  | ^^^^^^");
+    assert_eq!(carets("match = \"枘/@\"\t# @"), "  |         ^^^^^^");
+    assert_eq!(carets("match = \"枘\"; x"), "  |             ^");
 }
 
 #[test]

@@ -29,6 +29,22 @@ fn without_a_config_it_says_how_to_get_one() {
 }
 
 #[test]
+fn the_environment_names_a_config_unless_it_is_empty() {
+    let home = Home::new();
+    home.run(["init", "other"]).ok();
+    home.run(["--config", "other/hozo.toml", "ns", "create", "there"]).ok();
+    let list = |config: &str| {
+        let mut hozo = std::process::Command::new(env!("CARGO_BIN_EXE_hozo"));
+        hozo.args(["ns", "list", "--json"]).current_dir(home.path("."));
+        let output = hozo.env("HOZO_CONFIG", config).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(list("other/hozo.toml").contains("there"));
+    assert_eq!(list(""), "[]\n");
+}
+
+#[test]
 fn check_shows_every_error_with_its_place() {
     let home = Home::empty();
     home.write("hozo.toml", "[store.main]\nbackend = \"rocksbd\"\npth = \"x\"\n\n[cash]\n");
