@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use self::commits::commits;
 pub use self::store::page_store;
-pub use self::verify::{Acknowledged, verify};
+pub use self::verify::{Acknowledged, Tally, verify};
 use crate::{Rng, SEED_VARIABLE, seed};
 
 /// The variable that says how many rounds to run.
@@ -85,8 +85,13 @@ impl Rounds {
         for number in 0..self.count {
             let mut rng = rng.fork(&number.to_string());
             let round = Round { number, seed: rng.next() };
-            let after = rng.below(self.acknowledged_max + 1);
-            let delay = Duration::from_micros(rng.below(3000) as u64);
+            // Now and then while it starts, which may be while it recovers.
+            let (after, delay_max) = if rng.one_in(6) {
+                (0, 50_000)
+            } else {
+                (rng.below(self.acknowledged_max + 1), 3000)
+            };
+            let delay = Duration::from_micros(rng.below(delay_max) as u64);
             let result = kill_after(&mut command(round), after, delay);
             result.and_then(|acknowledged| verify(round, acknowledged)).map_err(|problem| {
                 format!("round {number} of {SEED_VARIABLE}={}: {problem}", self.seed)

@@ -9,7 +9,7 @@ use hozo_traits::{
 };
 
 use super::commits::{PAGE_SIZE, PAGES, commit, key, plan};
-use super::{Acknowledged, Rounds, acknowledge, child, this_binary, verify};
+use super::{Acknowledged, Rounds, Tally, acknowledge, child, this_binary, verify};
 use crate::{Model, Rng, TestAmbient};
 
 struct World {
@@ -96,9 +96,13 @@ impl World {
         }
     }
 
+    fn verify(&mut self) -> Result<(), String> {
+        verify(&self.store, &mut self.known, &mut Tally::default())
+    }
+
     #[track_caller]
     fn expect_found(mut self, what: &str) {
-        let problem = verify(&self.store, &mut self.known).expect_err("is found");
+        let problem = self.verify().expect_err("is found");
         assert!(problem.contains(what), "{problem}");
     }
 }
@@ -110,8 +114,8 @@ fn a_right_store_is_right() {
     world.send();
     let id = world.send();
     world.make(id);
-    verify(&world.store, &mut world.known).expect("all is well");
-    verify(&world.store, &mut world.known).expect("and stays so");
+    world.verify().expect("all is well");
+    world.verify().expect("and stays so");
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn what_was_made_unspoilt_is_right() {
     let id = world.send_one(true);
     let made = world.make_spoilt(id, |_| {});
     world.acknowledge(id, made);
-    verify(&world.store, &mut world.known).expect("all is well");
+    world.verify().expect("all is well");
 }
 
 #[test]
@@ -144,7 +148,25 @@ fn a_lost_sequenced_commit_at_the_end_is_no_fault() {
     let mut world = World::new();
     let id = world.send_one(false);
     world.acknowledge(id, Version::from_seq(1000));
-    verify(&world.store, &mut world.known).expect("it may be lost");
+    world.verify().expect("it may be lost");
+}
+
+#[test]
+fn what_an_unseen_crash_may_take_is_not_expected() {
+    let mut world = World::new();
+    let lost = world.send_one(false);
+    world.acknowledge(lost, Version::from_seq(31));
+    world.known.crashed_unseen();
+    // The next child is given the same version.
+    let id = world.send_one(true);
+    let made = world.make(id);
+    world.acknowledge(id, made);
+    world.verify().expect("the sequenced one may be lost");
+    // Below a durable one nothing may be lost, seen or not.
+    let lost = world.send_one(false);
+    world.acknowledge(lost, Version::from_seq(5).successor().expect("there is one"));
+    world.known.crashed_unseen();
+    world.expect_found("no prefix");
 }
 
 #[test]

@@ -16,9 +16,37 @@ pub struct Acknowledged {
     sent: BTreeSet<CommitId>,
     /// Commits that were answered: their version, and whether it was durable.
     made: BTreeMap<CommitId, (Version, bool)>,
+    /// Commits that were answered, and that a crash may have taken.
+    doubtful: BTreeSet<CommitId>,
+}
+
+/// What the rounds met. Rounds without commits under way at the death of the
+/// child say little.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// Stores that were verified.
+    pub verified: usize,
+    /// Commits that were answered as durable.
+    pub durable: usize,
+    /// Commits that were answered as sequenced.
+    pub sequenced: usize,
+    /// Commits that were sent, never answered, and found.
+    pub unanswered_found: usize,
+    /// Commits that were sent, never answered, and not found.
+    pub unanswered_gone: usize,
 }
 
 impl Acknowledged {
+    /// Forgets what another crash may take back unseen: what was sequenced
+    /// after everything that is durable. To be called when a child is followed
+    /// by another without a [`verify`] between them.
+    pub fn crashed_unseen(&mut self) {
+        let durable = self.made.values().filter(|(_, durable)| *durable);
+        let newest = durable.map(|(version, _)| *version).max().unwrap_or(Version::ZERO);
+        let doubtful = self.made.extract_if(.., |_, (version, _)| *version > newest);
+        self.doubtful.extend(doubtful.map(|(id, _)| id));
+    }
+
     /// Adds what a child of [`commits`](super::commits()) said.
     ///
     /// # Errors
@@ -67,8 +95,13 @@ fn parse_id(text: &str) -> Option<CommitId> {
 ///
 /// # Errors
 /// Says what does not hold.
-pub fn verify(store: &Arc<dyn PageStore>, known: &mut Acknowledged) -> Result<(), String> {
+pub fn verify(
+    store: &Arc<dyn PageStore>,
+    known: &mut Acknowledged,
+    tally: &mut Tally,
+) -> Result<(), String> {
     let there = whole_commits(store)?;
+    tally.count(known, &there);
     if let Some(id) = there.keys().find(|id| !known.sent.contains(id)) {
         return Err(format!("{id} is there, and nobody sent it"));
     }
@@ -94,6 +127,22 @@ pub fn verify(store: &Arc<dyn PageStore>, known: &mut Acknowledged) -> Result<()
     // What a crash took back was never made, and is not expected any more.
     known.made.retain(|id, _| there.contains_key(id));
     send_again(store, known, &there)
+}
+
+impl Tally {
+    fn count(&mut self, known: &Acknowledged, there: &BTreeMap<CommitId, Version>) {
+        self.verified += 1;
+        self.durable += known.made.values().filter(|(_, durable)| *durable).count();
+        self.sequenced += known.made.values().filter(|(_, durable)| !durable).count();
+        let unanswered = known
+            .sent
+            .iter()
+            .filter(|id| !known.made.contains_key(id) && !known.doubtful.contains(id));
+        let (found, gone): (Vec<&CommitId>, Vec<_>) =
+            unanswered.partition(|id| there.contains_key(id));
+        self.unanswered_found += found.len();
+        self.unanswered_gone += gone.len();
+    }
 }
 
 /// Commits that are resent after each crash; the newest, of which some were
