@@ -54,6 +54,7 @@
 //! | `sqlite` | after `loaded` and before `ended`, for each loaded object that has an SQLite in it | `object` (path, or `the main program`), `exports` (bool: its functions can be reached by name), `reached` (bool: an open came through here and went there) |
 //! | `registered` | for each library of `HOZO_PRELOAD_REGISTER` | `library`, `why_not` (null if it was) |
 //! | `open` | an open came through here | `name` (or null), `outcome` (`plain`, `ours`, `refused`), `why` (of `refused`), `code` (SQLite's), `caller` (the object that called), `sqlite` and `sqlite_version` (where it went) |
+//! | `open` | SQLite asked the VFS for a name that did not come through here: `ATTACH`, or `HOZO_PRELOAD_REGISTER` | `name`, `outcome` (`ours`, `refused`), `why` |
 //! | `ended` | the program called `exit` or returned from `main` | |
 //!
 //! What they say about a program, in the order to judge it:
@@ -67,7 +68,8 @@
 //!   called past this library. With `exports` true, `HOZO_PRELOAD_REGISTER` and
 //!   `file:app?vfs=hozo` work; with false its symbols are hidden or linked in,
 //!   and the loadable extension or FUSE is the way.
-//! - neither: it opened no database with SQLite in this run.
+//! - neither: it opened no database with SQLite in this run, or unloaded its
+//!   SQLite before it ended, as PHP does; `HOZO_PRELOAD_REGISTER=1` then tells.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 

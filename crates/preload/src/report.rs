@@ -93,6 +93,17 @@ pub(crate) fn open(site: &Site, name: impl Fn() -> Option<String>, outcome: &Out
     }));
 }
 
+/// Tells about a name that SQLite asked the VFS for without an open that came
+/// through here: `ATTACH`, or a program that calls SQLite past this library.
+pub(crate) fn asked_of_vfs(name: &str, why_not: Option<&str>) {
+    tell(json!({
+        "fact": "open",
+        "name": name,
+        "outcome": if why_not.is_none() { "ours" } else { "refused" },
+        "why": why_not,
+    }));
+}
+
 /// Tells what registering from the constructor came to.
 pub(crate) fn registered(library: &str, why_not: Option<&str>) {
     tell(json!({ "fact": "registered", "library": library, "why_not": why_not }));

@@ -9,7 +9,7 @@ use hozo::{Plan, Problems, Registry, Stack};
 use hozo_frontend_vfs::{Open, Opened, Resolver};
 use hozo_traits::{Error, ErrorKind, Result};
 
-use crate::refuse;
+use crate::{refuse, report};
 
 /// Names the config. Without it, every open is passed through.
 pub(crate) const VARIABLE: &str = "HOZO_CONFIG";
@@ -91,13 +91,22 @@ pub(crate) struct Lazy;
 
 impl Resolver for Lazy {
     fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
-        resolve(name, intent).inspect_err(|e| {
-            FAILURE.with_borrow_mut(|failure| match failure {
-                Some(failure) => failure.0 = Some(e.to_string()),
-                // Not from an open that came through here, but from `ATTACH`.
-                None => refuse::say(&format!("cannot open {name}: {e}")),
-            });
-        })
+        let answer = resolve(name, intent);
+        let why_not = match &answer {
+            Ok(Some(_)) => None,
+            Ok(None) => return answer,
+            Err(e) => Some(e.to_string()),
+        };
+        FAILURE.with_borrow_mut(|failure| match failure {
+            Some(failure) => failure.0 = why_not,
+            None => {
+                report::asked_of_vfs(name, why_not.as_deref());
+                if let Some(why) = why_not {
+                    refuse::say(&format!("cannot open {name}: {why}"));
+                }
+            }
+        });
+        answer
     }
 
     fn is_ours(&self, name: &str) -> bool {

@@ -83,6 +83,28 @@ fn a_program_that_clears_its_environment() {
     assert_eq!(of(&facts, "sqlite").len(), 2, "{facts:?}");
 }
 
+/// Opens of an attached database do not come through the library, but its VFS
+/// is asked.
+#[test]
+fn what_the_vfs_is_asked_for() {
+    let place = Place::new();
+    let attach = [("app", "a"), ("app/none@-5m", "b")]
+        .map(|(name, schema)| format!("ATTACH 'file:{name}?vfs=hozo' AS {schema}"));
+    let facts =
+        facts(&place, Build::System, &["open", ":memory:", "sql", &attach[0], "sql", &attach[1]]);
+    let opens = of(&facts, "open");
+    let outcomes: Vec<_> =
+        opens.iter().map(|o| (o["name"].as_str(), o["outcome"].as_str())).collect();
+    assert_eq!(
+        outcomes,
+        [
+            (Some(":memory:"), Some("plain")),
+            (Some("app"), Some("ours")),
+            (Some("app/none@-5m"), Some("refused"))
+        ]
+    );
+}
+
 #[test]
 fn a_plug_in_is_named() {
     let place = Place::new();

@@ -1,8 +1,10 @@
 /* A program that loads the extension the C way: loader LIBRARY SQL...
  * Each SQL runs on the connection that loaded it; "later" goes on with a new
- * connection, "close" closes the one in use. */
+ * connection, "close" closes the one in use, "fork" goes on in a child. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 typedef struct sqlite3 sqlite3;
 int sqlite3_open_v2(const char *, sqlite3 **, int, const char *);
 int sqlite3_close(sqlite3 *);
@@ -36,6 +38,14 @@ int main(int argc, char **argv) {
       if (rc) printf("open %d\n", rc);
     } else if (!strcmp(argv[i], "close")) {
       printf("close %d\n", sqlite3_close(db));
+    } else if (!strcmp(argv[i], "fork")) {
+      /* The child goes on; the parent waits for it. */
+      pid_t child = fork();
+      if (child == 0) continue;
+      int status = 0;
+      waitpid(child, &status, 0);
+      printf("child ended %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+      break;
     } else {
       rc = sqlite3_exec(db, argv[i], print_row, 0, &error);
       if (rc) printf("error %d: %s\n", rc, error ? error : "");

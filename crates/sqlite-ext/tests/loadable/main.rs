@@ -58,6 +58,21 @@ fn functions_are_there_now_and_later() {
     }
 }
 
+/// The child of a process that had a store open is refused, and ends as it
+/// would without us.
+#[test]
+fn forks() {
+    for sqlite in BOTH {
+        let place = Place::new();
+        let attach = "ATTACH 'file:app?vfs=hozo' AS h";
+        let ran = loader(&place, sqlite, &["fork", attach, "CREATE TABLE h.t(x)"]);
+        assert_eq!(ran.quiet(), "load 0 \ndefault vfs kept\nchild ended 0\n", "{sqlite:?}");
+        let ran = loader(&place, sqlite, &[attach, "fork", "later", attach]);
+        assert!(ran.stdout.contains("error 14: ") && ran.stderr.contains("forked"), "{ran:?}");
+        assert!(ran.stdout.ends_with("child ended 0\n"), "{ran:?}");
+    }
+}
+
 #[test]
 fn nothing_is_read_before_a_name_is_opened() {
     let place = Place::bare();
