@@ -133,16 +133,7 @@ impl Connection {
             self.recut(&head, page_size, page_count)?
         };
         let base = head.version;
-        Ok(Prepared {
-            group,
-            counter,
-            base,
-            writes,
-            staged,
-            page_size,
-            page_count,
-            header_changed,
-        })
+        Ok(Prepared { group, counter, base, writes, staged, page_size, page_count, header_changed })
     }
 
     /// The writes of a transaction that keeps the page size.

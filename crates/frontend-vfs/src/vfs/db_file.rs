@@ -382,13 +382,31 @@ unsafe fn pragma_control(
     let answer = pragma::answer(connection, in_transaction, name, value);
     let (code, line) = match answer {
         pragma::Answer::NotOurs => return ffi::SQLITE_NOTFOUND,
-        pragma::Answer::Done => return ffi::SQLITE_OK,
+        pragma::Answer::Instead(value) => {
+            // SAFETY: the argument is SQLite's own copy of a token
+            // (`sqlite3Pragma`), at least as long as this, and nobody reads it
+            // until we return.
+            unsafe { replace(*arg.add(2), value) };
+            return ffi::SQLITE_NOTFOUND;
+        }
         pragma::Answer::Row(line) => (ffi::SQLITE_OK, line),
         pragma::Answer::Error(line) => (ffi::SQLITE_ERROR, line),
     };
     // SAFETY: SQLite takes the string and frees it.
     unsafe { *arg = sqlite_string(api, &line) };
     code
+}
+
+/// Writes `value` over the C string at `place`.
+///
+/// # Safety
+/// `place` must point to a writable C string that is not shorter than `value`.
+unsafe fn replace(place: *mut c_char, value: &str) {
+    // SAFETY: by the caller's promise there is room for the bytes and the null.
+    unsafe {
+        std::ptr::copy_nonoverlapping(value.as_ptr(), place.cast::<u8>(), value.len());
+        *place.add(value.len()) = 0;
+    }
 }
 
 unsafe extern "C" fn sector_size(_: *mut sqlite3_file) -> c_int {

@@ -13,9 +13,11 @@ use crate::connection::{Connection, Synchronous};
 pub(super) enum Answer {
     /// SQLite handles it.
     NotOurs,
-    /// Done, without a row.
-    Done,
-    /// Done, with this row.
+    /// SQLite handles it as if its value were this, which is not longer.
+    Instead(&'static str),
+    /// Done, with this row. There is no way to be done without one: SQLite
+    /// would name the result's column with a null pointer, which CPython takes
+    /// for lack of memory.
     Row(String),
     /// It fails, with this message.
     Error(String),
@@ -48,15 +50,15 @@ pub(super) fn answer(
             Err(e) => Answer::Error(e.to_string()),
         },
         ("hozo_last_error", None) => {
-            connection.last_error().map_or(Answer::Done, |line| Answer::Row(line.to_owned()))
+            Answer::Row(connection.last_error().unwrap_or_default().to_owned())
         }
         _ => Answer::NotOurs,
     }
 }
 
-/// SQLite is told of all levels but OFF. With that it would commit several
-/// databases without a super-journal, one after the other (`vdbeCommit`), and
-/// skipping the syncs of a memory journal saves nothing.
+/// SQLite is told of all levels but OFF, and of NORMAL instead. With OFF it
+/// would commit several databases without a super-journal, one after the other
+/// (`vdbeCommit`), and skipping the syncs of a memory journal saves nothing.
 fn synchronous(connection: &mut Connection, in_transaction: bool, value: &str) -> Answer {
     if in_transaction {
         // SQLite answers that this cannot be changed inside a transaction.
@@ -64,5 +66,5 @@ fn synchronous(connection: &mut Connection, in_transaction: bool, value: &str) -
     }
     let Ok(level) = Synchronous::from_str(value) else { return Answer::NotOurs };
     connection.set_synchronous(level);
-    if level == Synchronous::Off { Answer::Done } else { Answer::NotOurs }
+    if level == Synchronous::Off { Answer::Instead("1") } else { Answer::NotOurs }
 }

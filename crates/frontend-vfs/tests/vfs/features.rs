@@ -262,7 +262,9 @@ fn mapped_pages_are_in_the_read_set() {
 fn blobs_are_read_and_written_in_pieces() {
     let kit = Kit::new();
     let db = kit.open("app");
-    db.run("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB); INSERT INTO t VALUES(1,zeroblob(100000))");
+    db.run(
+        "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB); INSERT INTO t VALUES(1,zeroblob(100000))",
+    );
     {
         let mut blob = db.blob_open(MAIN_DB, "t", "b", 1, false).unwrap();
         blob.seek(SeekFrom::Start(54_321)).unwrap();

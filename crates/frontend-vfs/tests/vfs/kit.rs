@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use hozo_conformance::Model;
 use hozo_frontend_vfs::{Open, Opened, Options, Resolver, SqliteApi, Vfs, sqlite_api};
-use hozo_pages::{
-    Concurrency, CreateOptions, Head, Namespace, NamespaceName, Namespaces, Target,
-};
+use hozo_pages::{Concurrency, CreateOptions, Head, Namespace, NamespaceName, Namespaces, Target};
 use hozo_traits::exec::block_on;
 use hozo_traits::{Ambient, ErrorKind, PageSize, PageStore, Result, Span, SystemAmbient, Version};
 use rusqlite::{Connection, OpenFlags};

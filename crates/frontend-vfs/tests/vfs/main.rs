@@ -2,9 +2,13 @@
 //! after what would go wrong without its cure.
 #![allow(missing_docs, reason = "tests")]
 
+mod answers;
 mod basics;
 mod faults;
 mod features;
+mod forks;
+mod history;
 mod kit;
+mod lists;
 mod serial;
 mod traps;

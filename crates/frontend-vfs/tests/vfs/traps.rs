@@ -106,7 +106,8 @@ fn three_databases_in_serial_mode_and_a_rollback() {
     let db = kit.open("a");
     db.run("ATTACH 'b' AS b; ATTACH 'c' AS c");
     db.run("CREATE TABLE main.t(x); CREATE TABLE b.t(x); CREATE TABLE c.t(x)");
-    let insert = "INSERT INTO main.t VALUES(1); INSERT INTO b.t VALUES(1); INSERT INTO c.t VALUES(1)";
+    let insert =
+        "INSERT INTO main.t VALUES(1); INSERT INTO b.t VALUES(1); INSERT INTO c.t VALUES(1)";
     db.run(&format!("BEGIN; {insert}; COMMIT"));
     db.run(&format!("BEGIN; {insert}; ROLLBACK"));
     db.run(&format!("BEGIN; {insert}; COMMIT"));
@@ -133,8 +134,10 @@ fn a_rollback_after_a_cache_spill_is_no_commit() {
     let kit = Kit::new();
     let db = kit.open("app");
     db.run("CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
-    db.run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000) \
-            INSERT INTO t SELECT i, randomblob(200) FROM n");
+    db.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000) \
+            INSERT INTO t SELECT i, randomblob(200) FROM n",
+    );
     let before = db.text("SELECT hex(sum(length(b))) || count(*) FROM t");
     let commits = kit.commits("app");
     db.run("PRAGMA cache_size=10; BEGIN; UPDATE t SET b=zeroblob(300); DELETE FROM t WHERE a%3=0");
@@ -152,8 +155,10 @@ fn a_conflict_after_a_cache_spill_rolls_back() {
     kit.optimistic("app");
     let db = kit.open("app");
     db.run("CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
-    db.run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000) \
-            INSERT INTO t SELECT i, zeroblob(200) FROM n");
+    db.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000) \
+            INSERT INTO t SELECT i, zeroblob(200) FROM n",
+    );
     db.run("PRAGMA cache_size=10; BEGIN; UPDATE t SET b=zeroblob(300)");
     let other = kit.open("app");
     other.run("UPDATE t SET b=1 WHERE a=1000");
@@ -229,8 +234,10 @@ fn a_failed_read_inside_a_transaction_cannot_be_committed_over() {
     let kit = Kit::over(gate.clone());
     let db = kit.open("app");
     db.run("CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE TABLE u(a)");
-    db.run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<500) \
-            INSERT INTO t SELECT i, zeroblob(300) FROM n");
+    db.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<500) \
+            INSERT INTO t SELECT i, zeroblob(300) FROM n",
+    );
     drop(db);
     kit.forget_cache();
     let db = kit.open("app");
@@ -358,8 +365,7 @@ fn a_reader_does_not_write() {
     let kit = Kit::new();
     kit.open("app").run("CREATE TABLE t(a)");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let db =
-        rusqlite::Connection::open_with_flags_and_vfs("app", flags, kit.vfs.as_str()).unwrap();
+    let db = rusqlite::Connection::open_with_flags_and_vfs("app", flags, kit.vfs.as_str()).unwrap();
     assert_eq!(db.code("INSERT INTO t VALUES(1)") & 0xff, ffi::SQLITE_READONLY);
     assert!(
         rusqlite::Connection::open_with_flags_and_vfs("none", flags, kit.vfs.as_str())
