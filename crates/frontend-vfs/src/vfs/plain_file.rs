@@ -15,7 +15,7 @@ use crate::ffi::{self, sqlite3_file, sqlite3_io_methods};
 
 /// What SQLite's `sqlite3_file` is for a plain database. The default VFS's own
 /// file follows it in memory.
-#[repr(C, align(16))]
+#[repr(C)]
 pub(super) struct PlainFile {
     base: sqlite3_file,
     state: *mut State,
