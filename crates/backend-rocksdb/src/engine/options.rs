@@ -83,6 +83,8 @@ fn of_store(config: &Config, open: &Open) -> Result<Options, Error> {
     // One thread flushes, one compacts.
     options.set_max_background_jobs(2);
     options.set_max_open_files(i32::try_from(config.max_open_files).unwrap_or(i32::MAX));
+    // Each column family would start 15 threads to open its few tables.
+    options.set_max_file_opening_threads(1);
     // Opening does not read every table, and starts no thread for statistics.
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
