@@ -1,6 +1,7 @@
 //! A database, for C.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hozo_traits::{Error, ErrorKind};
@@ -29,7 +30,7 @@ pub(super) struct State {
     names: Arc<Names>,
     name: String,
     generation: u64,
-    mmap_bytes_max: i64,
+    mmap_bytes_max: AtomicI64,
 }
 
 /// Asks a file whether it is ours, and for its connection.
@@ -85,7 +86,7 @@ pub(super) unsafe fn open(
         names,
         name: name.to_owned(),
         generation: process::generation(),
-        mmap_bytes_max: 0,
+        mmap_bytes_max: AtomicI64::new(0),
     };
     // SAFETY: SQLite reserved szOsFile bytes, which are at least these.
     unsafe {
@@ -276,12 +277,8 @@ unsafe extern "C" fn check_reserved_lock(file: *mut sqlite3_file, locked: *mut c
 }
 
 unsafe extern "C" fn file_control(file: *mut sqlite3_file, op: c_int, arg: *mut c_void) -> c_int {
-    // SAFETY: SQLite calls this on a file of ours, and `mmap_bytes_max` is
-    // touched nowhere else.
-    let (state, mmap) = unsafe {
-        let raw = (*file.cast::<DbFile>()).state;
-        (&*raw, &raw mut (*raw).mmap_bytes_max)
-    };
+    // SAFETY: SQLite calls this on a file of ours.
+    let state = unsafe { state(file) };
     let api = state.vfs.api;
     match op {
         ffi::SQLITE_FCNTL_SYNC => state.with("committing", |connection| {
@@ -319,9 +316,12 @@ unsafe extern "C" fn file_control(file: *mut sqlite3_file, op: c_int, arg: *mut 
         ffi::SQLITE_FCNTL_MMAP_SIZE => guard(api, || {
             // SAFETY: SQLite passes the new limit, or a negative number to ask.
             let size = unsafe { &mut *arg.cast::<i64>() };
-            // SAFETY: nobody else has this number just now.
-            let old = unsafe { if *size >= 0 { mmap.replace(*size) } else { *mmap } };
-            *size = old;
+            let limit = &state.mmap_bytes_max;
+            *size = if *size >= 0 {
+                limit.swap(*size, Ordering::Relaxed)
+            } else {
+                limit.load(Ordering::Relaxed)
+            };
             ffi::SQLITE_OK
         }),
         ffi::SQLITE_FCNTL_VFSNAME => guard(api, || {
@@ -435,7 +435,7 @@ unsafe extern "C" fn fetch(
     let state = unsafe { state(file) };
     // SAFETY: SQLite gives a place for the pointer; null makes it read instead.
     unsafe { *to = std::ptr::null_mut() };
-    if state.mmap_bytes_max <= 0 {
+    if state.mmap_bytes_max.load(Ordering::Relaxed) <= 0 {
         return ffi::SQLITE_OK;
     }
     state.with("reading", |connection| {
