@@ -81,3 +81,6 @@ pub(crate) fn code_at_open(kind: ErrorKind) -> c_int {
         other => code(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

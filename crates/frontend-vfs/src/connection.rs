@@ -143,6 +143,8 @@ pub(crate) struct Connection {
     limits: Limits,
     /// The one version that is shown, of a snapshot.
     fixed: Option<Head>,
+    /// It may be written.
+    writable: bool,
     concurrency: Concurrency,
     synchronous: Synchronous,
     level: Level,
@@ -168,6 +170,9 @@ pub(crate) struct Connection {
     /// Memory that SQLite has pointers into, by address, and how many.
     pins: HashMap<usize, (Bytes, usize)>,
     last_error: Option<String>,
+    /// Waits are not interruptible just now: SQLite may be rolling back, which
+    /// must not be left half-way.
+    patient: bool,
 }
 
 impl Connection {
@@ -182,12 +187,10 @@ impl Connection {
         let process = process::current();
         let shared = process.shared(&namespace);
         let concurrency = concurrency.unwrap_or_else(|| namespace.concurrency());
-        if concurrency == Concurrency::Serial && snapshot.is_none() && !readonly {
-            shared.serial.fetch_add(1, Ordering::SeqCst);
-        }
+        let writable = snapshot.is_none() && !readonly;
         let seed = namespace.namespaces().ambient().now().as_micros() as u32;
         Arc::new_cyclic(|me| {
-            Mutex::new(Connection {
+            let connection = Connection {
                 id: process::next_connection(),
                 me: me.clone(),
                 namespace,
@@ -196,6 +199,7 @@ impl Connection {
                 host,
                 limits,
                 fixed: snapshot,
+                writable,
                 concurrency,
                 synchronous: Synchronous::Full,
                 level: Level::None,
@@ -213,7 +217,10 @@ impl Connection {
                 last_own: Version::ZERO,
                 pins: HashMap::new(),
                 last_error: None,
-            })
+                patient: false,
+            };
+            connection.count_serial(true);
+            Mutex::new(connection)
         })
     }
 
@@ -252,9 +259,9 @@ impl Connection {
             ));
         }
         if concurrency != self.concurrency {
-            self.count_serial(-1);
+            self.count_serial(false);
             self.concurrency = concurrency;
-            self.count_serial(1);
+            self.count_serial(true);
             // In serial mode reads are not remembered, so what SQLite has
             // cached could not be checked.
             self.must_drop = true;
@@ -262,9 +269,14 @@ impl Connection {
         Ok(())
     }
 
-    fn count_serial(&self, by: isize) {
-        if self.concurrency == Concurrency::Serial && self.fixed.is_none() {
-            self.shared.serial.fetch_add(by as usize, Ordering::SeqCst);
+    /// Counts this among the serial writers, or no more.
+    fn count_serial(&self, comes: bool) {
+        if self.concurrency == Concurrency::Serial && self.writable {
+            if comes {
+                self.shared.serial.fetch_add(1, Ordering::SeqCst);
+            } else {
+                self.shared.serial.fetch_sub(1, Ordering::SeqCst);
+            }
         }
     }
 
@@ -279,6 +291,9 @@ impl Connection {
 
     /// Runs a call of the store on this thread.
     fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T, Failure> {
+        if self.patient {
+            return Ok(wait::run_through(self.limits.wait_max, future)?);
+        }
         wait::run(&*self.host, self.limits.wait_max, future)
     }
 
@@ -290,7 +305,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.unlock(Level::None);
-        self.count_serial(-1);
+        self.count_serial(false);
         drop(self.shared.unpark(self.id));
     }
 }
@@ -303,3 +318,6 @@ impl fmt::Debug for Connection {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

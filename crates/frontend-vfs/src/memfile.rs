@@ -135,3 +135,6 @@ fn io(e: std::io::Error) -> Error {
     };
     Error::new(kind, "a temporary file cannot be used; TMPDIR says where they go").caused_by(e)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,6 @@ pub(crate) fn empty_header(page_size: PageSize) -> [u8; HEADER_LEN] {
     header[16..18].copy_from_slice(&size.to_be_bytes());
     header
 }
+
+#[cfg(test)]
+mod tests;

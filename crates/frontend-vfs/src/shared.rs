@@ -143,3 +143,6 @@ impl Known {
         self.span = Some((at, at));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,6 +232,13 @@ impl Connection {
     /// Writes `data` at `offset`.
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Failure> {
         self.leave_group();
+        self.patient = true;
+        let written = self.write_blocks(offset, data);
+        self.patient = false;
+        written
+    }
+
+    fn write_blocks(&mut self, offset: u64, data: &[u8]) -> Result<(), Failure> {
         let head = self.writing_head()?;
         let end = offset + data.len() as u64;
         self.pending.begin(head.bytes());
@@ -286,6 +293,13 @@ impl Connection {
     /// Sets the file's size.
     pub(crate) fn truncate(&mut self, size: u64) -> Result<(), Failure> {
         self.leave_group();
+        self.patient = true;
+        let cut = self.resize(size);
+        self.patient = false;
+        cut
+    }
+
+    fn resize(&mut self, size: u64) -> Result<(), Failure> {
         if matches!(self.phase, Phase::Published) && self.size()? == size {
             // `pager_end_transaction` cuts the file after the commit; the
             // commit did that already.

@@ -22,6 +22,8 @@ use crate::wait;
 const RETRIES_MAX: usize = 3;
 /// How long to wait before that.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
+/// How long a commit waits for a serial writer who came in last.
+const LATE_FENCE: Duration = Duration::from_millis(100);
 /// Pages of the snapshot that a commit reads at most, to store only what
 /// changed of them. Others are stored whole.
 const BASE_READS_MAX: usize = 256;
@@ -300,20 +302,19 @@ impl Connection {
         }
     }
 
-    /// Keeps serial writers of the namespace out while an optimistic commit is
-    /// judged: theirs never conflicts.
-    fn fence(&self) -> Result<Option<WriterSlot>> {
+    /// Keeps out a serial writer who opened the namespace after EXCLUSIVE was
+    /// taken; see [`lock`](Self::lock).
+    fn late_fence(&self) -> Result<Option<WriterSlot>> {
         if self.slot.is_some() || !self.shared.has_serial() {
             return Ok(None);
         }
-        self.shared.release_overdue();
-        match self.namespace.wait_writer(self.limits.wait_max) {
+        match self.namespace.wait_writer(LATE_FENCE) {
             Ok(Some(slot)) => Ok(Some(slot)),
+            // Not `Busy`: SQLite would keep the transaction and come again.
             Ok(None) => Err(self.store_changed(Error::new(
-                ErrorKind::Busy,
-                "a serial writer held the namespace for too long",
+                ErrorKind::Conflict,
+                "a serial writer holds the namespace",
             ))),
-            // Then nobody can write it in serial mode.
             Err(e) if e.kind() == ErrorKind::Unsupported => Ok(None),
             Err(e) => Err(e),
         }
@@ -441,7 +442,7 @@ fn submit(
     }
     let mut fences = Vec::new();
     for part in parts.iter() {
-        fences.extend(part.fence()?);
+        fences.extend(part.late_fence()?);
     }
     let mut retries = 0;
     loop {
@@ -459,7 +460,8 @@ fn submit(
                 .into());
             }
             Err(e) if is_unknown(&e) && retries < RETRIES_MAX => {
-                retries += 1;
+                // A deadline is long enough for one more try only.
+                retries += if e.kind() == ErrorKind::TimedOut { RETRIES_MAX } else { 1 };
                 thread::sleep(RETRY_AFTER);
             }
             Err(e) if is_unknown(&e) => {

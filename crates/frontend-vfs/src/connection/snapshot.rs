@@ -34,7 +34,9 @@ impl Connection {
         if level >= Level::Reserved && self.level == Level::Shared {
             self.begin_write()?;
         }
-        // Readers keep their snapshots, so EXCLUSIVE has nobody to wait for.
+        if level == Level::Exclusive && self.level < Level::Exclusive {
+            self.fence()?;
+        }
         self.level = self.level.max(level);
         Ok(())
     }
@@ -155,7 +157,8 @@ impl Connection {
     /// that was dropped lets a writer move up to commits in flight.
     fn adopt(&mut self, head: Head, drop_cache: bool) {
         let same = self.head.is_some_and(|old| old.version == head.version);
-        self.dropped = !same || drop_cache || std::mem::take(&mut self.must_drop);
+        let must_drop = std::mem::take(&mut self.must_drop);
+        self.dropped = !same || drop_cache || must_drop;
         if self.dropped {
             self.counter_max = self.counter_max.wrapping_add(1);
             self.counter = self.counter_max;
@@ -197,6 +200,24 @@ impl Connection {
                 }
                 return Err(failure);
             }
+        }
+        Ok(())
+    }
+
+    /// EXCLUSIVE: readers keep their snapshots, so there is nobody to wait for,
+    /// except that an optimistic commit must not come between a serial writer's
+    /// snapshot and its commit, which never conflicts. SQLite asks for EXCLUSIVE
+    /// before it commits and may be told here that it is busy (`vdbeCommit`).
+    fn fence(&mut self) -> Result<(), Failure> {
+        let fenced = self.slot.is_some() || !self.shared.has_serial();
+        if fenced || self.concurrency == Concurrency::Serial || self.fixed.is_some() {
+            return Ok(());
+        }
+        match self.take_slot() {
+            Ok((slot, _)) => self.slot = Some(slot),
+            // Then nobody can write it in serial mode.
+            Err(failure) if failure.kind() == Some(ErrorKind::Unsupported) => {}
+            Err(failure) => return Err(failure),
         }
         Ok(())
     }
