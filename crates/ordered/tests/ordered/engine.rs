@@ -30,7 +30,11 @@ struct State {
     syncing: bool,
     gate_closed: bool,
     fail: Option<Fail>,
+    meanwhile: Option<Meanwhile>,
 }
+
+/// Something that happens between two calls of one operation.
+type Meanwhile = Arc<dyn Fn() + Send + Sync>;
 
 /// What goes wrong next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,6 +99,19 @@ impl Disk {
         while !state.syncing {
             state = self.changed.wait(state).expect("panics are made without the lock");
         }
+    }
+
+    /// Whenever page records were scanned or got by their keys, `what` happens
+    /// before the reader goes on; not while it happens already. No condition
+    /// is judged by such reads, so it may commit.
+    pub(crate) fn meanwhile(&self, what: impl Fn() + Send + Sync + 'static) {
+        self.state().meanwhile = Some(Arc::new(what));
+    }
+
+    fn happen(&self) {
+        let Some(what) = self.state().meanwhile.take() else { return };
+        what();
+        self.state().meanwhile = Some(what);
     }
 
     pub(crate) fn syncs(&self) -> u64 {
@@ -182,7 +199,11 @@ impl LocalEngine for Engine {
     }
 
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self.alive()?.maps.get(&(space, Bytes::copy_from_slice(key))).cloned())
+        let found = self.alive()?.maps.get(&(space, Bytes::copy_from_slice(key))).cloned();
+        if space == Space::Pages {
+            self.disk.happen();
+        }
+        Ok(found)
     }
 
     fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>> {
@@ -221,6 +242,10 @@ impl LocalEngine for Engine {
         });
         let count = all.count().min(scan.limit);
         pairs.truncate(count);
+        drop(state);
+        if scan.space == Space::Pages {
+            self.disk.happen();
+        }
         Ok(pairs)
     }
 

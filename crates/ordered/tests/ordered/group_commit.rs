@@ -68,6 +68,23 @@ fn waiting_for_what_is_sequenced_shares_an_fsync() {
 }
 
 #[test]
+fn who_cannot_lead_and_comes_while_another_leads_is_served() {
+    let disk = Disk::default().into();
+    let store = open(&disk);
+    disk.close_gate();
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| put(&store, simple(Durability::Durable, 1)));
+        disk.wait_for_sync();
+        let other =
+            scope.spawn(|| made(run_elsewhere(store.commit(simple(Durability::Durable, 2)))));
+        until(|| marks(&store).0 == Version::from_seq(2));
+        disk.open_gate();
+        assert_eq!(leader.join().expect("it is made"), Version::from_seq(1));
+        assert_eq!(other.join().expect("it is made"), Version::from_seq(2));
+    });
+}
+
+#[test]
 fn the_next_writer_builds_on_a_commit_whose_fsync_hangs() {
     let disk = Disk::default().into();
     let store = open(&disk);

@@ -1,7 +1,7 @@
 //! What is stored: how much, in what form, and for how long.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use hozo_conformance::TestAmbient;
 use hozo_ordered::{Op, Space};
 use hozo_traits::exec::block_on;
 use hozo_traits::{
-    Ambient, CommitOutcome, Condition, Durability, ErrorKind, PageNo, PageStore, PageStoreExt,
-    PageWrite, Version,
+    Ambient, CommitOutcome, Condition, Conflict, Durability, ErrorKind, PageNo, PageStore,
+    PageStoreExt, PageWrite, Version,
 };
 
 use crate::engine::Disk;
@@ -201,6 +201,71 @@ fn a_base_below_a_gap_stays() {
     let purged = purge(versions[0]);
     assert_eq!((purged.removed, purged.kept), (0, 1), "the newest is stored against it");
     expect(&store, 1, version, version, &newest);
+}
+
+#[test]
+fn conditions_see_a_newest_version_that_was_purged() {
+    let disk: Arc<Disk> = Arc::default();
+    let store = open(&disk);
+    let versions: Vec<Version> =
+        (0..4).map(|_| put(&store, simple(Durability::Sequenced, 1))).collect();
+    let victims: Vec<_> = versions[1..].iter().map(|version| (page(1), *version)).collect();
+    block_on(store.purge(NS, &victims)).expect("the purge is made");
+    for since in &versions[..3] {
+        let mut late = simple(Durability::Sequenced, 2);
+        late.conditions =
+            vec![Condition::PageUnchanged { namespace: NS, page: page(1), since: *since }];
+        let conflict = Conflict::Page { namespace: NS, page: page(1), version: versions[3] };
+        let outcome = block_on(store.commit(late)).expect("the commit is answered");
+        assert_eq!(outcome, CommitOutcome::Conflict(conflict), "since {since}");
+    }
+}
+
+#[test]
+fn a_purge_that_commits_keep_overtaking_spares_the_newest_image() {
+    let disk: Arc<Disk> = Arc::default();
+    let store = Arc::new(open(&disk));
+    let first = put(&store, simple(Durability::Sequenced, 1));
+    let second = put(&store, simple(Durability::Sequenced, 1));
+    let writer = Arc::clone(&store);
+    // A delta against what is the newest image at that moment.
+    disk.meanwhile(move || {
+        let (head, _) = marks(&writer);
+        let old = image(1);
+        let write = patched(1, head, &old, changed(&old, 0, head.seq()));
+        put(&writer, commit_since(head, vec![write]));
+    });
+    let purged = block_on(store.purge(NS, &[(page(1), first), (page(1), second)]));
+    let purged = purged.expect("a purge comes to an end");
+    assert_eq!((purged.removed, purged.kept), (1, 1));
+    disk.meanwhile(|| ());
+    let (head, _) = marks(&store);
+    assert!(head > second, "commits came between");
+    expect(&store, 1, head, head, &changed(&image(1), 0, head.seq() - 1));
+}
+
+#[test]
+fn a_commit_that_purges_keep_overtaking_is_made() {
+    let disk: Arc<Disk> = Arc::default();
+    let store = Arc::new(open(&disk));
+    let first = put(&store, simple(Durability::Sequenced, 1));
+    let old = changed(&image(1), 64, 7);
+    let write = patched(1, first, &image(1), old.clone());
+    let base = put(&store, commit_since(first, vec![write]));
+    let purger = Arc::clone(&store);
+    let next = AtomicU32::new(3);
+    // Each finds something to purge.
+    disk.meanwhile(move || {
+        let n = next.fetch_add(1, Ordering::AcqRel);
+        let version = put(&purger, simple(Durability::Sequenced, n));
+        block_on(purger.purge(NS, &[(page(n), version)])).expect("a purge");
+    });
+    let new = changed(&old, 0, 9);
+    let mut patch = commit(Durability::Sequenced, vec![patched(1, base, &old, new.clone())]);
+    patch.conditions = vec![Condition::PageUnchanged { namespace: NS, page: page(1), since: base }];
+    let version = put(&store, patch);
+    disk.meanwhile(|| ());
+    expect(&store, 1, version, version, &new);
 }
 
 #[test]
