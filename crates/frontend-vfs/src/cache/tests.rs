@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use hozo_traits::{NamespaceId, PageImage, PageNo, PageRuns, Version};
 
-use super::{PageCache, SHARDS};
+use super::{IMAGES_OF_A_PAGE_MAX, PageCache, SHARDS};
 use crate::shared::{Changes, NamespaceKey};
 
 const KEY: NamespaceKey = NamespaceKey { store: 1, namespace: NamespaceId(1) };
@@ -91,4 +91,30 @@ fn a_page_written_often_does_not_fill_the_queue() {
     let queued: usize = cache.shards.iter().map(|s| s.lock().unwrap().queue.len()).sum();
     assert!(queued < 2000, "{queued}");
     assert!(cache.get(KEY, page(1), version(20_000), &changes).is_some());
+}
+
+#[test]
+fn an_old_image_that_is_read_stays_while_the_head_moves() {
+    let (cache, changes) = (PageCache::new(1 << 20), Changes::default());
+    let insert = |v: u64| cache.insert(KEY, page(1), image(v, v as u8), version(v));
+    let get = |v: u64| cache.get(KEY, page(1), version(v), &changes);
+    for v in 10..20 {
+        insert(v);
+    }
+    insert(1);
+    for v in 20..40 {
+        assert_eq!(get(1), Some(image(1, 1)), "before the head is at {v}");
+        insert(v);
+        assert_eq!(get(v), Some(image(v, v as u8)));
+    }
+}
+
+#[test]
+fn a_page_has_no_more_images_than_allowed() {
+    let (cache, changes) = (PageCache::new(1 << 20), Changes::default());
+    for v in 1..100 {
+        cache.insert(KEY, page(1), image(v, 1), version(v));
+    }
+    let kept = (1..100).filter(|v| cache.get(KEY, page(1), version(*v), &changes).is_some());
+    assert_eq!(kept.count(), IMAGES_OF_A_PAGE_MAX);
 }
