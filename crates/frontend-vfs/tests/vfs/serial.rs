@@ -42,6 +42,19 @@ fn an_upgrade_after_somebody_committed_is_told_at_once() {
 }
 
 #[test]
+fn an_upgrade_from_a_warm_cache_is_told_too() {
+    // The snapshot was read from SQLite's cache, so the VFS saw no read at all.
+    let kit = Kit::new();
+    let (one, two) = (with_rows(&kit), kit.open("app"));
+    assert_eq!(two.int("SELECT sum(b) FROM t"), 0);
+    two.run("BEGIN");
+    assert_eq!(two.int("SELECT sum(b) FROM t"), 0);
+    one.run("UPDATE t SET b=1 WHERE a=1");
+    assert_eq!(two.code("UPDATE t SET b=2 WHERE a=2"), ffi::SQLITE_BUSY_SNAPSHOT);
+    two.run("ROLLBACK");
+}
+
+#[test]
 fn an_upgrade_while_nobody_committed_succeeds() {
     let kit = Kit::new();
     let one = with_rows(&kit);
@@ -353,6 +366,36 @@ fn an_optimistic_transaction_depends_on_what_its_cache_was_filled_from() {
     two.run("BEGIN; UPDATE t SET b=(SELECT length(b)+1 FROM t WHERE a=400) WHERE a=1");
     one.run("BEGIN; UPDATE t SET b=(SELECT length(b)+1 FROM t WHERE a=1) WHERE a=400; COMMIT");
     assert_eq!(two.code("COMMIT"), ffi::SQLITE_BUSY_SNAPSHOT);
+}
+
+#[test]
+fn an_optimistic_transaction_depends_on_what_its_connection_wrote() {
+    // The new page is in SQLite's cache without ever having been read.
+    let kit = Kit::new();
+    kit.optimistic("app");
+    let one = kit.open("app");
+    one.run("CREATE TABLE t(a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES(1,0)");
+    let two = kit.open("app");
+    one.run("BEGIN; UPDATE t SET b=b+1");
+    two.run("UPDATE t SET b=b+10");
+    assert_eq!(one.code("COMMIT"), ffi::SQLITE_BUSY_SNAPSHOT);
+    assert_eq!(one.int("SELECT b FROM t"), 10);
+}
+
+#[test]
+fn a_rollback_waits_for_what_it_has_shown() {
+    let gate = Gate::new();
+    let kit = Kit::over(gate.clone());
+    let one = with_rows(&kit);
+    one.run("PRAGMA synchronous=NORMAL");
+    let two = kit.open("app");
+    gate.hold();
+    one.run("UPDATE t SET b=1 WHERE a=1");
+    two.run("BEGIN IMMEDIATE");
+    assert_eq!(two.int("SELECT sum(b) FROM t"), 1, "not durable yet");
+    let before = gate.durable_waits();
+    while_in_flight(&gate, move || two.run("ROLLBACK"));
+    assert!(gate.durable_waits() > before);
 }
 
 #[test]
