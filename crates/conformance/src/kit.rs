@@ -2,7 +2,9 @@
 //! and calls that fail the trial where an error would be a defect.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use bytes::Bytes;
 use hozo_traits::exec::block_on;
@@ -255,6 +257,39 @@ impl Kit {
     ) -> Vec<(Bytes, Bytes)> {
         block_on(self.store().meta_scan(prefix, after, limit)).expect("a scan is answered")
     }
+}
+
+/// Calls `step` with 1, 2, … on this thread while others call `look`: at least
+/// `steps` times, and on until there were looks enough between them.
+pub(crate) fn look_meanwhile(steps: u64, look: impl Fn() + Sync, mut step: impl FnMut(u64)) {
+    const READERS: usize = 3;
+    const LOOKS: u64 = 100;
+    // Also ends the readers when a step panics.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+    let (over, looks) = (AtomicBool::new(false), AtomicU64::new(0));
+    let read = || {
+        while !over.load(Ordering::Acquire) {
+            look();
+            looks.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let _over = Over(&over);
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(read)).collect();
+        for n in 1.. {
+            let enough = n > steps && looks.load(Ordering::Relaxed) >= LOOKS;
+            // One that ended by itself has found something.
+            if enough || readers.iter().any(|reader| reader.is_finished()) {
+                break;
+            }
+            step(n);
+        }
+    });
 }
 
 /// A commit in the making.

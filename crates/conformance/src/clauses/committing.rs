@@ -1,6 +1,6 @@
 //! PG-9 and PG-13: a commit is one step. Real threads.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use hozo_traits::exec::block_on;
@@ -9,7 +9,7 @@ use hozo_traits::{
 };
 
 use crate::exec::{Job, poll_together};
-use crate::kit::{A, B, Draft, Kit, image, sized_image, write};
+use crate::kit::{A, B, Draft, Kit, image, look_meanwhile, sized_image, write};
 use crate::runner::Case;
 
 pub(super) const CASES: &[Case] = &[
@@ -90,8 +90,6 @@ fn an_invalid_part_leaves_nothing_of_the_others(kit: &Kit) {
 
 fn nobody_sees_a_part(kit: &Kit) {
     const COMMITS: u64 = 300;
-    let over = AtomicBool::new(false);
-    let looks = AtomicU64::new(0);
     let store = kit.store();
     let meta = || MetaValue { bytes: vec![0; Version::LEN].into(), version_at: Some(0) };
     let look = || {
@@ -104,34 +102,15 @@ fn nobody_sees_a_part(kit: &Kit) {
             assert!(kit.head() >= version, "metadata of {version} before its commit");
             assert_eq!(expect_whole(kit, version), version, "metadata before its pages");
             let newest = block_on(store.head(A, Version::MAX)).expect("the log is answered");
-            assert!(
-                newest.is_some_and(|entry| entry.version >= version),
-                "metadata before its log"
-            );
+            let logged = newest.is_some_and(|entry| entry.version >= version);
+            assert!(logged, "metadata before its log");
         }
-        looks.fetch_add(1, Ordering::Relaxed);
     };
-    thread::scope(|scope| {
-        let readers: Vec<_> = (0..3)
-            .map(|_| {
-                scope.spawn(|| {
-                    while !over.load(Ordering::Acquire) {
-                        look();
-                    }
-                })
-            })
-            .collect();
-        for tag in 1..=COMMITS {
-            let draft = kit.draft().write(A, [write(1, image(tag)), write(900, image(tag))]);
-            let draft = draft.write(B, [write(1, image(tag))]).meta("key", Some(meta()));
-            kit.commit(&if tag % 8 == 0 { draft.durable() } else { draft });
-            if readers.iter().any(|reader| reader.is_finished()) {
-                break;
-            }
-        }
-        over.store(true, Ordering::Release);
+    look_meanwhile(COMMITS, look, |tag| {
+        let draft = kit.draft().write(A, [write(1, image(tag)), write(900, image(tag))]);
+        let draft = draft.write(B, [write(1, image(tag))]).meta("key", Some(meta()));
+        kit.commit(&if tag % 8 == 0 { draft.durable() } else { draft });
     });
-    assert!(looks.into_inner() > 0, "nobody looked");
 }
 
 /// That all pages of the test above are of one commit at `at`: its version.

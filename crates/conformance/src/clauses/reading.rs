@@ -1,12 +1,9 @@
 //! PG-5, PG-6 and PG-8: reading. PG-7 is with purging.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use hozo_traits::exec::block_on;
 use hozo_traits::{NamespaceChange, NamespaceId, PageNo, PageSize, PageStoreExt, Version};
 
-use crate::kit::{A, B, Kit, image, page, patched, sized_image, write};
+use crate::kit::{A, B, Kit, image, look_meanwhile, page, patched, sized_image, write};
 use crate::runner::Case;
 
 pub(super) const CASES: &[Case] = &[
@@ -166,24 +163,9 @@ fn old_versions_do_not_change_while_others_commit(kit: &Kit) {
     let snapshot = |at| block_on(kit.store().read_pages(A, &numbers, at)).expect("is answered");
     let at = kit.head();
     let first = snapshot(at);
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let readers: Vec<_> = (0..3)
-            .map(|_| {
-                scope.spawn(|| {
-                    while !over.load(Ordering::Acquire) {
-                        assert!(snapshot(at) == first, "the snapshot at {at} changed");
-                    }
-                })
-            })
-            .collect();
-        for _ in 0..200 {
-            kit.put(1 + rng.below(PAGES as usize) as u32, rng.next());
-            if readers.iter().any(|r| r.is_finished()) {
-                break;
-            }
-        }
-        over.store(true, Ordering::Release);
+    let look = || assert!(snapshot(at) == first, "the snapshot at {at} changed");
+    look_meanwhile(200, look, |_| {
+        kit.put(1 + rng.below(PAGES as usize) as u32, rng.next());
     });
     assert!(snapshot(at) == first, "the snapshot at {at} changed");
 }
