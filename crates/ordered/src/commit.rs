@@ -1,23 +1,20 @@
 //! Making a commit.
 
-use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hozo_traits::{
-    Commit, CommitId, CommitOutcome, Committed, Condition as Asked, Conflict, Durability, Error,
-    ErrorKind, MetaWrite, NamespaceId, PageNo, Result, Timestamp, Version,
+    Commit, CommitId, CommitOutcome, Committed, Condition as Asked, Durability, Error, ErrorKind,
+    MetaWrite, Result, Timestamp, Version,
 };
 
-use crate::codec::{corrupt, outcome};
+use crate::codec::outcome;
+use crate::conditions;
 use crate::pages::{delete_range, unnumbered};
 use crate::{
     Clock, Condition, Floor, KeyRange, Numbering, OrderedEngine, OrderedPages, Pair, Space,
     Template, Write, WriteOp, WriteOutcome, keys,
 };
-
-/// The longest metadata value.
-const META_VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// How often a commit is prepared with deltas. A purge that comes between takes
 /// away what they may be against; after so many, images are written, which
@@ -60,49 +57,15 @@ impl<E: OrderedEngine> OrderedPages<E> {
             .with("commit id", commit.id))
     }
 
-    /// What can be seen to be wrong without the store.
-    fn check(&self, commit: &Commit) -> Result<()> {
-        let invalid = |message| Error::new(ErrorKind::Invalid, message);
-        if commit.at.is_some() && !self.engine.capabilities().chosen_versions {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "the store lacks the capability chosen_versions: it numbers commits by itself",
-            ));
-        }
-        let mut namespaces = HashSet::new();
-        for change in &commit.namespaces {
-            if !namespaces.insert(change.namespace) {
-                return Err(invalid("a namespace appears twice in one commit")
-                    .with("namespace", change.namespace));
-            }
-            let mut pages = HashSet::with_capacity(change.writes.len());
-            for write in &change.writes {
-                if !pages.insert(write.page) {
-                    return Err(invalid("a page is written twice in one commit")
-                        .with("namespace", change.namespace)
-                        .with("page", write.page));
-                }
-                if write.image.len() != change.page_size.get() as usize {
-                    return Err(invalid("an image has not the page size of its commit")
-                        .with("namespace", change.namespace)
-                        .with("page", write.page)
-                        .with("bytes", write.image.len())
-                        .with("page size", change.page_size.get()));
-                }
-            }
-        }
-        commit.meta.iter().try_for_each(check_meta)
-    }
-
     async fn prepare(&self, commit: &Commit, as_deltas: bool) -> Result<Write> {
-        let mut conditions = Vec::with_capacity(commit.conditions.len() + 2);
-        conditions.push(Condition::KeyIs {
+        let mut judged = Vec::with_capacity(commit.conditions.len() + 2);
+        judged.push(Condition::KeyIs {
             space: Space::Commits,
             key: commit.id.as_bytes().to_vec(),
             value: None,
         });
-        conditions.extend(commit.conditions.iter().map(asked));
-        let mut draft = Draft { commit, as_deltas, conditions, ops: Vec::new() };
+        judged.extend(commit.conditions.iter().map(conditions::asked));
+        let mut draft = Draft { commit, as_deltas, conditions: judged, ops: Vec::new() };
         self.prepare_pages(&mut draft).await?;
         let Draft { conditions, mut ops, .. } = draft;
         ops.extend(commit.meta.iter().map(meta_op));
@@ -178,7 +141,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 .with("newest", newest));
             }
         }
-        let conflict = conflict(failed, found)?;
+        let conflict = conditions::conflict(failed, found)?;
         let first = Condition::KeyIs {
             space: Space::Commits,
             key: commit.id.as_bytes().to_vec(),
@@ -225,71 +188,6 @@ impl<E: OrderedEngine> OrderedPages<E> {
     }
 }
 
-fn check_meta(write: &MetaWrite) -> Result<()> {
-    let invalid = |message| Error::new(ErrorKind::Invalid, message);
-    if write.key.is_empty() || write.key.len() > keys::META_KEY_BYTES_MAX {
-        return Err(invalid("a metadata key has 1 to 1024 bytes").with("bytes", write.key.len()));
-    }
-    let Some(value) = &write.value else { return Ok(()) };
-    if value.bytes.len() > META_VALUE_BYTES_MAX {
-        return Err(
-            invalid("a metadata value has at most 65536 bytes").with("bytes", value.bytes.len())
-        );
-    }
-    let fits = |at: usize| at.checked_add(Version::LEN).is_some_and(|end| end <= value.bytes.len());
-    match value.version_at {
-        Some(at) if !fits(at) => {
-            Err(invalid("the version's 10 bytes do not fit into the metadata value there")
-                .with("position", at)
-                .with("bytes", value.bytes.len()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The engine's condition for one that was asked for.
-fn asked(condition: &Asked) -> Condition {
-    // Above every version there is nothing.
-    let nothing = || KeyRange { start: vec![1], end: vec![0] };
-    match condition {
-        Asked::PageUnchanged { namespace, page, since } => Condition::RangeEmpty {
-            space: Space::Pages,
-            range: since.successor().map_or_else(nothing, |from| {
-                keys::page_range(*namespace, *page, from, Version::MAX)
-            }),
-        },
-        Asked::NamespaceUnchanged { namespace, since } => Condition::RangeEmpty {
-            space: Space::Log,
-            range: since.successor().map_or_else(nothing, |from| KeyRange {
-                start: keys::log(*namespace, from),
-                end: keys::log(*namespace, Version::MAX),
-            }),
-        },
-        Asked::MetaEquals { key, value } => {
-            Condition::KeyIs { space: Space::Meta, key: key.to_vec(), value: value.clone() }
-        }
-    }
-}
-
-/// What the failed condition means to who asked for it.
-fn conflict(failed: &Asked, found: Option<Pair>) -> Result<Conflict> {
-    let key = || match &found {
-        Some((key, _)) => Ok(key),
-        None => Err(corrupt("a range that is not empty has no last key")),
-    };
-    Ok(match failed {
-        Asked::PageUnchanged { namespace, page, .. } => {
-            let version = keys::page_version(key()?)?;
-            Conflict::Page { namespace: *namespace, page: *page, version }
-        }
-        Asked::NamespaceUnchanged { namespace, .. } => {
-            let version = keys::log_version(key()?)?;
-            Conflict::Namespace { namespace: *namespace, version }
-        }
-        Asked::MetaEquals { key, .. } => Conflict::Meta { key: key.clone() },
-    })
-}
-
 fn meta_op(write: &MetaWrite) -> WriteOp {
     match &write.value {
         Some(value) => WriteOp::Put {
@@ -311,40 +209,5 @@ fn remember(id: CommitId, outcome: Template) -> WriteOp {
         space: Space::Commits,
         key: Template::plain(id.as_bytes().to_vec()),
         value: outcome,
-    }
-}
-
-/// Which version a page's newest record has as long as the commit's conditions
-/// hold: at or below the one answered, if any.
-pub(crate) fn unchanged_since(commit: &Commit, of: NamespaceId) -> Covered {
-    let mut covered = Covered::default();
-    for condition in &commit.conditions {
-        match condition {
-            Asked::NamespaceUnchanged { namespace, since } if *namespace == of => {
-                covered.namespace = covered.namespace.max(Some(*since));
-            }
-            Asked::PageUnchanged { namespace, page, since } if *namespace == of => {
-                covered.pages.push((*page, *since));
-            }
-            _ => {}
-        }
-    }
-    covered.pages.sort_unstable();
-    covered
-}
-
-/// What a commit's conditions say about the pages of a namespace.
-#[derive(Default)]
-pub(crate) struct Covered {
-    namespace: Option<Version>,
-    pages: Vec<(PageNo, Version)>,
-}
-
-impl Covered {
-    /// A version since which the page is unchanged if the commit is made.
-    pub(crate) fn since(&self, page: PageNo) -> Option<Version> {
-        let after = self.pages.partition_point(|(p, _)| *p <= page);
-        let by_page = after.checked_sub(1).map(|i| self.pages[i]).filter(|(p, _)| *p == page);
-        by_page.map(|(_, since)| since).max(self.namespace)
     }
 }

@@ -9,7 +9,8 @@ use hozo_traits::{
 
 use crate::codec::log;
 use crate::codec::record::{Delta, Record};
-use crate::commit::{Covered, Draft, unchanged_since};
+use crate::commit::Draft;
+use crate::conditions::{Covered, unchanged_since};
 use crate::keys::staged as staged_keys;
 use crate::pages::{delete, delete_range};
 use crate::read::{Newest, Stored};

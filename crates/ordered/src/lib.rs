@@ -5,9 +5,11 @@
 //! that orders commits by itself, [`OrderedEngine`].
 #![forbid(unsafe_code)]
 
+mod check;
 mod codec;
 mod commit;
 mod commit_pages;
+mod conditions;
 mod engine;
 mod keys;
 mod log;

@@ -9,11 +9,11 @@ use std::thread;
 
 use bytes::Bytes;
 use hozo_conformance::TestAmbient;
-use hozo_ordered::{OrderedPages, OrderedPagesConfig, Sequenced};
+use hozo_ordered::{OrderedPages, OrderedPagesConfig, Sequenced, Space};
 use hozo_traits::exec::block_on;
 use hozo_traits::{
     Commit, CommitId, CommitOutcome, Condition, Durability, NamespaceChange, NamespaceId, PageNo,
-    PageSize, PageStore, PageWrite, Patch, Result, Timestamp, Version,
+    PageSize, PageStore, PageStoreExt, PageWrite, Patch, Result, Timestamp, Version,
 };
 
 use crate::engine::{Disk, Engine};
@@ -111,6 +111,24 @@ pub(crate) fn put(store: &Store, commit: Commit) -> Version {
 pub(crate) fn marks(store: &Store) -> (Version, Version) {
     let marks = block_on(store.watermarks()).expect("watermarks are answered");
     (marks.sequenced, marks.durable)
+}
+
+/// `image` with eight bytes at `at` changed.
+pub(crate) fn changed(image: &Bytes, at: usize, to: u64) -> Bytes {
+    let mut new = image.to_vec();
+    new[at..at + 8].copy_from_slice(&to.to_be_bytes());
+    new.into()
+}
+
+pub(crate) fn expect(store: &Store, n: u32, at: Version, version: Version, image: &Bytes) {
+    let read = block_on(store.read_page(NS, page(n), at)).expect("pages are answered");
+    let read = read.expect("the page is there");
+    assert_eq!((read.version, &read.bytes), (version, image));
+}
+
+/// Bytes of the newest record of page 1.
+pub(crate) fn record_len(disk: &Disk) -> usize {
+    disk.newest(Space::Pages, &NS.0.to_be_bytes()).expect("a record").len()
 }
 
 /// Waits for something that another thread does.

@@ -8,4 +8,5 @@ mod group_commit;
 mod kit;
 mod leaving;
 mod power_loss;
+mod purging;
 mod storing;
