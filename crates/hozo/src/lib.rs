@@ -35,6 +35,7 @@
 //! child opens its stores anew.
 #![deny(unsafe_code)]
 
+mod lazy;
 mod pattern;
 mod plan;
 mod problem;
@@ -55,6 +56,7 @@ pub use hozo_traits as traits;
 #[cfg(feature = "embedded")]
 pub use rusqlite;
 
+pub use lazy::LazyStack;
 pub use pattern::Pattern;
 pub use plan::{NamespaceRule, Plan, StorePlan};
 pub use problem::{Problem, Problems};

@@ -125,6 +125,26 @@ impl Problems {
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
     }
+
+    /// The first of them, and how many others there are, without the text of
+    /// the config: for where there is room for one line only.
+    pub fn in_one_line(&self) -> String {
+        let Some((first, others)) = self.0.split_first() else { return String::new() };
+        let mut line = first.file.clone();
+        if let Some(place) = &first.place {
+            line.push_str(&format!(":{}:{}", place.line, place.column));
+        }
+        line.push_str(&format!(": {}", first.message));
+        for more in first.label.iter().chain(&first.notes) {
+            line.push_str(&format!("; {more}"));
+        }
+        match others.len() {
+            0 => {}
+            1 => line.push_str("; and one more problem, see `hozo check`"),
+            n => line.push_str(&format!("; and {n} more problems, see `hozo check`")),
+        }
+        line
+    }
 }
 
 impl<'a> IntoIterator for &'a Problems {

@@ -310,3 +310,21 @@ proptest! {
         let _ = Plan::from_file(&file, &Registry::builtin());
     }
 }
+
+#[test]
+fn one_line_says_the_first_problem_and_how_many_follow() {
+    let line = |more: &str| {
+        let text = format!("[store.main]\nbackend = \"memory\"\n[cache]\nsize = 1\n{more}");
+        check_in(Path::new("/"), &text).unwrap_err().in_one_line()
+    };
+    let first = "hozo.toml:4:1: unknown key `size` in [cache]; keys of [cache]: `bytes`";
+    assert_eq!(line(""), first);
+    let others = line("[x]\n");
+    assert_eq!(others, format!("{first}; and one more problem, see `hozo check`"));
+    let others = line("[x]\n[y]\n");
+    assert_eq!(others, format!("{first}; and 2 more problems, see `hozo check`"));
+    // A problem of the whole file has no place in it, but may say what to do.
+    let absent = Plan::from_file("/none/c", &Registry::builtin()).unwrap_err().in_one_line();
+    assert!(absent.starts_with("/none/c: the config cannot be read: "), "{absent}");
+    assert!(absent.ends_with("; `hozo init` writes one to begin with"), "{absent}");
+}

@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use hozo::{Plan, Problems, Registry, Stack};
+use hozo::LazyStack;
 use hozo_frontend_vfs::{Open, Opened, Resolver};
 use hozo_traits::{Error, ErrorKind, Result};
 
@@ -14,12 +13,8 @@ use crate::{refuse, report};
 /// Names the config. Without it, every open is passed through.
 pub(crate) const VARIABLE: &str = "HOZO_CONFIG";
 
-/// The stack, once the config was read. Nobody waits here while another reads
-/// it: a fork meanwhile would leave the child waiting for ever.
-static STACK: OnceLock<Arc<Stack>> = OnceLock::new();
-
-/// The process that opened a store first; 0 before that.
-static OPENED_BY: AtomicU32 = AtomicU32::new(0);
+/// The stack, and what a fork forbids.
+static STACK: LazyStack = LazyStack::new();
 
 thread_local! {
     /// While an open of ours runs on this thread: why the resolver failed in
@@ -76,7 +71,7 @@ pub(crate) fn find(name: &str) -> Result<Found, String> {
 
 /// Whether the config, if it can be read, says that the name is a namespace's.
 fn mapped(name: &str) -> bool {
-    stack().is_ok_and(|stack| stack.plan().maps(name).is_some())
+    STACK.stack(named_config).is_ok_and(|stack| stack.plan().maps(name).is_some())
 }
 
 /// Runs an open, and answers also why the resolver failed in it, if it did.
@@ -116,69 +111,10 @@ impl Resolver for Lazy {
 }
 
 fn resolve(name: &str, intent: Open) -> Result<Option<Opened>> {
-    forbid_fork(name)?;
-    let stack = stack()?;
-    if opens_store(stack, name) {
-        OPENED_BY.store(std::process::id(), Ordering::Relaxed);
-    }
-    stack.resolve(name, intent)
+    STACK.resolve(named_config, name, intent)
 }
 
-/// Refuses in the child of a process that opened a store: the threads that
-/// serve it stayed there, and so did the claim on its files.
-fn forbid_fork(name: &str) -> Result<()> {
-    let opened_by = OPENED_BY.load(Ordering::Relaxed);
-    if opened_by == 0 || opened_by == std::process::id() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Unavailable,
-        "this process was forked from one that had opened a Hozo store; \
-         open the first database after the fork (servers: without preloading the application)",
-    )
-    .with("name", name)
-    .with("opened by process", opened_by))
-}
-
-fn stack() -> Result<&'static Arc<Stack>> {
-    if let Some(stack) = STACK.get() {
-        return Ok(stack);
-    }
-    let Some(file) = config_file() else {
-        return Err(Error::new(ErrorKind::Invalid, "HOZO_CONFIG does not name a config"));
-    };
-    let plan = Plan::from_file(file, &Registry::builtin()).map_err(|problems| wrong(&problems))?;
-    // Two threads may both come here. A stack that is not used has opened nothing.
-    let _ = STACK.set(Stack::open(plan));
-    STACK.get().ok_or_else(|| Error::new(ErrorKind::Internal, "the stack was not kept"))
-}
-
-/// What is wrong with a config, on one line: the first problem, and where to
-/// see the others.
-fn wrong(problems: &Problems) -> Error {
-    let mut line = String::from("the config is wrong");
-    for problem in problems.iter().take(1) {
-        line.push_str(&format!(": {}", problem.file()));
-        if let (Some(at), Some(column)) = (problem.line(), problem.column()) {
-            line.push_str(&format!(":{at}:{column}"));
-        }
-        line.push_str(&format!(": {}", problem.message()));
-        for more in problem.hint().into_iter().chain(problem.notes().iter().map(String::as_str)) {
-            line.push_str(&format!("; {more}"));
-        }
-        match problems.iter().count() - 1 {
-            0 => {}
-            1 => line.push_str("; and one more problem, see `hozo check`"),
-            n => line.push_str(&format!("; and {n} more problems, see `hozo check`")),
-        }
-    }
-    Error::new(ErrorKind::Invalid, line)
-}
-
-/// Whether asking about this name opens a store, which is what must not happen
-/// on both sides of a fork.
-fn opens_store(stack: &Stack, name: &str) -> bool {
-    let name = name.split('@').next().unwrap_or_default();
-    let plan = stack.plan();
-    plan.maps(name).is_some() || !plan.store_of(name).is_untouched()
+fn named_config() -> Result<PathBuf> {
+    config_file()
+        .ok_or_else(|| Error::new(ErrorKind::Invalid, "HOZO_CONFIG does not name a config"))
 }
