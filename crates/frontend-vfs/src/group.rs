@@ -127,7 +127,7 @@ impl Groups {
         let mut groups = self.lock();
         groups.retain(|_, old| old.thread != thread);
         if groups.len() >= FAILED_MAX {
-            groups.retain(|_, old| !old.state().given_up.is_some());
+            groups.retain(|_, old| old.state().given_up.is_none());
         }
         groups.insert(name.to_owned(), Arc::clone(&group));
         group

@@ -1,6 +1,6 @@
 //! What a write transaction wrote and did not commit yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hozo_traits::PageSize;
@@ -24,8 +24,8 @@ pub(crate) struct Pending {
     pub(crate) size: u64,
     /// What the snapshot has from here on was truncated away.
     pub(crate) base_limit: u64,
-    /// Blocks that were staged and then truncated away.
-    pub(crate) orphans: BTreeSet<u32>,
+    /// Something was put into the store's stage, if only to be truncated away.
+    pub(crate) staged: bool,
 }
 
 /// One written block.
@@ -70,20 +70,22 @@ impl Pending {
     pub(crate) fn put(&mut self, block: u32, bytes: Bytes) {
         debug_assert_eq!(bytes.len(), self.unit as usize);
         self.memory_bytes += bytes.len();
-        let orphaned = self.orphans.remove(&block);
         let staged = match self.blocks.get(&block) {
             Some(Block::Memory { bytes, staged }) => {
                 self.memory_bytes -= bytes.len();
                 *staged
             }
             Some(Block::Staged) => true,
-            None => orphaned,
+            // One that was staged and truncated away lies beyond what the
+            // snapshot still has, and there everything is written.
+            None => false,
         };
         self.blocks.insert(block, Block::Memory { bytes, staged });
     }
 
     /// Notes that a block's image is in the stage now.
     pub(crate) fn now_staged(&mut self, block: u32) {
+        self.staged = true;
         if let Some(Block::Memory { bytes, .. }) = self.blocks.insert(block, Block::Staged) {
             self.memory_bytes -= bytes.len();
         }
@@ -97,27 +99,10 @@ impl Pending {
             return;
         }
         let keep = size.div_ceil(u64::from(self.unit)) as u32;
-        for (block, gone) in self.blocks.split_off(&keep.saturating_add(1)) {
-            match gone {
-                Block::Memory { bytes, staged } => {
-                    self.memory_bytes -= bytes.len();
-                    if staged {
-                        self.orphans.insert(block);
-                    }
-                }
-                Block::Staged => {
-                    self.orphans.insert(block);
-                }
+        for (_, gone) in self.blocks.split_off(&keep.saturating_add(1)) {
+            if let Block::Memory { bytes, .. } = gone {
+                self.memory_bytes -= bytes.len();
             }
         }
-    }
-
-    /// Whether anything is in the store's stage.
-    pub(crate) fn has_staged(&self) -> bool {
-        !self.orphans.is_empty()
-            || self
-                .blocks
-                .values()
-                .any(|block| matches!(block, Block::Staged | Block::Memory { staged: true, .. }))
     }
 }

@@ -69,7 +69,7 @@ fn check(code: c_int, what: &'static str, name: &CStr) -> Result<()> {
 fn copy(api: &'static SqliteApi) -> Result<usize> {
     let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
     let same = |known: &&SqliteApi| std::ptr::fn_addr_eq(known.vfs_find, api.vfs_find);
-    if let Some(copy) = copies.iter().position(|known| same(known)) {
+    if let Some(copy) = copies.iter().position(same) {
         return Ok(copy);
     }
     if copies.len() == COPIES_MAX {
@@ -202,7 +202,7 @@ impl Sql for VersionAt {
             None => return Ok(None),
             Some(Value::Text(when)) => when.parse()?,
             Some(Value::Seconds(seconds)) if (0.0..=1e11).contains(seconds) => {
-                When::Time(Timestamp::from_micros((seconds * 1e6) as u64))
+                When::Time(Timestamp::from_micros((seconds * 1e6).round() as u64))
             }
             Some(Value::Seconds(seconds)) => {
                 return Err(Error::new(ErrorKind::Invalid, "a number is seconds since 1970")

@@ -231,7 +231,6 @@ impl Connection {
 
     /// Writes `data` at `offset`.
     pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Failure> {
-        self.leave_group();
         self.patient = true;
         let written = self.write_blocks(offset, data);
         self.patient = false;
@@ -292,7 +291,6 @@ impl Connection {
 
     /// Sets the file's size.
     pub(crate) fn truncate(&mut self, size: u64) -> Result<(), Failure> {
-        self.leave_group();
         self.patient = true;
         let cut = self.resize(size);
         self.patient = false;

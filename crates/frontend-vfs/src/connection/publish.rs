@@ -94,8 +94,8 @@ impl Connection {
         }
     }
 
-    /// Called when SQLite writes or unlocks before the group was committed: it
-    /// is rolling back.
+    /// Called when SQLite unlocks before the group was committed: it has rolled
+    /// back.
     pub(super) fn leave_group(&mut self) {
         if let Phase::Prepared(Prepared { group: Some(group), .. }) = &self.phase {
             self.last_error = Some(group.give_up());
@@ -168,9 +168,8 @@ impl Connection {
         // Pages that are new and were not written read as zeros, and older
         // images of theirs must not show.
         let zeros = Bytes::from(vec![0; unit as usize]);
-        let orphans = self.pending.orphans.range(..=page_count.min(kept)).copied();
-        let unwritten = orphans.chain(kept.saturating_add(1)..=page_count);
-        for n in unwritten.filter(|n| !self.pending.blocks.contains_key(n)) {
+        let new = kept.saturating_add(1)..=page_count;
+        for n in new.filter(|n| !self.pending.blocks.contains_key(n)) {
             writes.extend(PageNo::new(n).map(|page| PageWrite {
                 page,
                 image: zeros.clone(),
@@ -218,7 +217,7 @@ impl Connection {
         page_count: u32,
     ) -> Result<(Vec<PageWrite>, Vec<PageNo>), Failure> {
         let size = u64::from(page_size.get());
-        let old_id = self.pending.has_staged().then(|| self.commit_id());
+        let old_id = self.pending.staged.then(|| self.commit_id());
         let new_id = self.namespace.namespaces().ambient().commit_id();
         let mut writes: Vec<PageWrite> = Vec::new();
         let mut staged = Vec::new();
@@ -425,7 +424,7 @@ fn submit(
         let same = part.head.is_some_and(|head| {
             head.page_count == ready.page_count && head.page_size == ready.page_size
         });
-        same && ready.writes.is_empty() && ready.staged.is_empty() && !part.pending.has_staged()
+        same && ready.writes.is_empty() && ready.staged.is_empty() && !part.pending.staged
     });
     if nothing {
         return Ok(None);

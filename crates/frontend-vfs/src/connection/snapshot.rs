@@ -80,7 +80,7 @@ impl Connection {
 
     /// Drops what was written and not committed, and its stage.
     pub(super) fn forget_pending(&mut self) {
-        let staged = self.pending.has_staged();
+        let staged = self.pending.staged;
         self.pending = Pending::default();
         if let Some(id) = self.commit_id.take().filter(|_| staged) {
             // If the store does not answer, it drops stages without a commit

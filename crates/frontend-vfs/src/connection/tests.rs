@@ -9,6 +9,7 @@ use hozo_traits::exec::block_on;
 use hozo_traits::{ErrorKind, PageSize, SystemAmbient};
 
 use super::{Connection, Level, Limits};
+use crate::group::{Group, Groups};
 use crate::resolver::Opened;
 use crate::wait::Host;
 
@@ -98,13 +99,13 @@ fn transact(connection: &mut Connection, before: &[u8], rng: &mut Rng) -> Vec<u8
             0..=3 => {
                 let page = rng.below(pages + 3);
                 let (at, n) = (page * old_size as usize, old_size as usize);
-                write(connection, &mut file, at, n, rng.below(256) as u8);
+                write(connection, &mut file, at, n, rng.below(3) as u8);
             }
             4 => {
                 // Not a whole page, as the backup interface writes.
                 let at = rng.below(pages) * old_size as usize + old_size as usize / 2;
                 let n = 1 + rng.below(old_size as usize);
-                write(connection, &mut file, at, n, rng.below(256) as u8);
+                write(connection, &mut file, at, n, rng.below(3) as u8);
                 let padded = file.len().next_multiple_of(old_size as usize);
                 file.resize(padded, 0);
                 connection.truncate(padded as u64).unwrap();
@@ -123,7 +124,7 @@ fn transact(connection: &mut Connection, before: &[u8], rng: &mut Rng) -> Vec<u8
         let target = (pages * new_size as usize).next_multiple_of(old_size as usize);
         let target = target.next_multiple_of(new_size as usize);
         for at in (0..target).step_by(old_size as usize) {
-            write(connection, &mut file, at, old_size as usize, rng.below(256) as u8);
+            write(connection, &mut file, at, old_size as usize, rng.below(3) as u8);
         }
         connection.truncate(target as u64).unwrap();
         file.truncate(target);
@@ -249,6 +250,92 @@ fn a_commit_that_failed_fails_until_it_is_rolled_back() {
     let mut file = vec![0; 512];
     finish(&mut two, &mut file, 512, 512);
     two.sync(None).unwrap();
+}
+
+#[test]
+fn a_commit_that_was_refused_is_not_made_up_for_by_the_next_one() {
+    let namespaces = namespaces();
+    let connection = open(&namespaces, 1 << 20);
+    let mut connection = connection.lock().unwrap();
+    connection.lock(Level::Exclusive).unwrap();
+    let mut file = vec![0; 1024];
+    connection.write(512, &[7; 512]).unwrap();
+    finish(&mut connection, &mut file, 512, 512);
+    let groups = Groups::default();
+    let group = groups.create("app-mj", 0);
+    group.join_plain().unwrap();
+    let refused = connection.sync(Some(&group)).unwrap_err();
+    assert_eq!(refused.kind(), Some(ErrorKind::Unsupported));
+    // What page 2 was is forgotten: this would store page 1 without it.
+    finish(&mut connection, &mut file, 512, 512);
+    assert!(connection.sync(None).is_err());
+    connection.unlock(Level::None);
+    assert_eq!(connection.size().unwrap(), 0);
+}
+
+#[test]
+fn a_group_publishes_all_or_nothing_and_only_once() {
+    let namespaces = namespaces();
+    let connection = open(&namespaces, 1 << 20);
+    let prepare = |group: &Arc<Group>| {
+        let mut connection = connection.lock().unwrap();
+        connection.lock(Level::Exclusive).unwrap();
+        let size = (connection.size().unwrap() as usize).max(512);
+        let mut file = vec![0; size + 512];
+        connection.write(size as u64, &[7; 512]).unwrap();
+        finish(&mut connection, &mut file, 512, 512);
+        connection.sync(Some(group)).unwrap();
+    };
+    let unlock = || connection.lock().unwrap().unlock(Level::None);
+    let pages = || connection.lock().unwrap().size().unwrap() / 512;
+    let groups = Groups::default();
+    // Deleted without a wish for durability: a rollback that tidies up.
+    prepare(&groups.create("one", 0));
+    assert!(groups.delete("one", false).unwrap().is_ok());
+    assert!(groups.delete("one", true).unwrap().is_err(), "it was given up");
+    unlock();
+    assert_eq!(pages(), 0);
+    assert!(groups.get("one").is_some(), "it exists until all are rolled back");
+    prepare(&groups.create("two", 0));
+    assert!(groups.get("one").is_none());
+    assert!(groups.delete("two", true).unwrap().is_ok());
+    unlock();
+    assert_eq!(pages(), 2);
+    assert!(groups.delete("two", true).is_none());
+    // Unlocked before the deletion: rolled back.
+    let group = groups.create("three", 0);
+    prepare(&group);
+    unlock();
+    assert!(groups.delete("three", true).unwrap().is_err());
+    assert_eq!(pages(), 2);
+}
+
+#[test]
+fn page_one_is_never_mapped() {
+    let namespaces = namespaces();
+    let connection = open(&namespaces, 1 << 20);
+    let mut connection = connection.lock().unwrap();
+    connection.lock(Level::Exclusive).unwrap();
+    let mut file = vec![7; 2048];
+    connection.write(512, &[7; 512]).unwrap();
+    connection.write(1024, &[7; 512]).unwrap();
+    connection.write(1536, &[7; 512]).unwrap();
+    finish(&mut connection, &mut file, 512, 512);
+    assert!(connection.fetch(0, 512).unwrap().is_none());
+    let pending = connection.fetch(512, 512).unwrap().unwrap();
+    connection.sync(None).unwrap();
+    connection.unlock(Level::Shared);
+    assert!(connection.fetch(0, 512).unwrap().is_none());
+    assert!(connection.fetch(1000, 512).unwrap().is_none(), "not a whole page");
+    assert!(connection.fetch(2048, 512).unwrap().is_none(), "beyond the end");
+    let [one, two] = [(); 2].map(|()| connection.fetch(1024, 512).unwrap().unwrap());
+    assert_eq!(one, two);
+    for address in [pending, one, two] {
+        assert!(connection.pins.contains_key(&address), "pinned until each is given back");
+        connection.unfetch(address);
+    }
+    assert!(connection.pins.is_empty());
+    connection.unlock(Level::None);
 }
 
 #[test]

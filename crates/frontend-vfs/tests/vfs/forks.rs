@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::kit::{Ask, Kit};
+use crate::kit::{Ask, Kit, code};
 
 fn alone(test: &str) {
     let this = std::env::current_exe().unwrap();
@@ -56,10 +56,14 @@ fn use_in_child() {
     let kit = Kit::new();
     let db = kit.open("app");
     db.run("CREATE TABLE t(a); INSERT INTO t VALUES(1); BEGIN; INSERT INTO t VALUES(2)");
+    let idle = kit.open("app");
+    assert_eq!(idle.int("SELECT count(*) FROM t"), 1);
     assert!(forked(|| {
         let write = db.execute_batch("INSERT INTO t VALUES(3); COMMIT");
-        let read = db.query_row("SELECT count(*) FROM t", [], |_| Ok(()));
-        write.is_err() && read.is_err()
+        let read = idle.query_row("SELECT count(*) FROM t", [], |_| Ok(()));
+        [write, read]
+            .into_iter()
+            .all(|answer| answer.is_err_and(|e| code(e) & 0xff == rusqlite::ffi::SQLITE_IOERR))
     }));
     db.run("COMMIT");
     assert_eq!(db.int("SELECT sum(a) FROM t"), 3);

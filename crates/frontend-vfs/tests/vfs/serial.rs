@@ -65,6 +65,49 @@ fn an_upgrade_while_nobody_committed_succeeds() {
 }
 
 #[test]
+fn an_upgrade_waits_for_a_writer_that_rolls_back() {
+    let kit = Kit::new();
+    let one = with_rows(&kit);
+    let mut two = kit.open("app");
+    two.run("BEGIN");
+    assert_eq!(two.int("SELECT sum(b) FROM t"), 0);
+    one.run("BEGIN IMMEDIATE; UPDATE t SET b=1");
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    two.busy_handler(Some(|_| {
+        ASKED.fetch_add(1, Ordering::SeqCst);
+        true
+    }))
+    .unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(move || two.run("UPDATE t SET b=2 WHERE a=1; COMMIT"));
+        while ASKED.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        one.run("ROLLBACK");
+        waiting.join().unwrap();
+    });
+    assert_eq!(one.int("SELECT sum(b) FROM t"), 2);
+}
+
+#[test]
+fn an_optimistic_commit_is_busy_while_a_serial_writer_is_at_work() {
+    let kit = Kit::new();
+    let one = with_rows(&kit);
+    one.run("UPDATE t SET b=zeroblob(900)");
+    let two = kit.open("app");
+    two.text("PRAGMA hozo_concurrency=optimistic");
+    two.run("BEGIN; UPDATE t SET b=zeroblob(901) WHERE a=1");
+    one.run("BEGIN IMMEDIATE; UPDATE t SET b=zeroblob(902) WHERE a=400");
+    // As in stock SQLite the transaction stays, and the commit can be repeated.
+    assert_eq!(two.code("COMMIT"), ffi::SQLITE_BUSY);
+    assert!(!two.is_autocommit());
+    one.run("COMMIT");
+    two.run("COMMIT");
+    assert_eq!(one.int("SELECT length(b) FROM t WHERE a=1"), 901);
+    assert_eq!(two.int("SELECT length(b) FROM t WHERE a=400"), 902);
+}
+
+#[test]
 fn a_read_transaction_is_one_snapshot() {
     let kit = Kit::new();
     let one = with_rows(&kit);

@@ -150,6 +150,28 @@ fn a_rollback_after_a_cache_spill_is_no_commit() {
 }
 
 #[test]
+fn a_rollback_that_leaves_free_pages_changed_is_no_commit() {
+    // What free pages held is not journaled, so it is not restored.
+    let kit = Kit::new();
+    let db = kit.open("app");
+    db.run("CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE TABLE u(a)");
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000) \
+                INSERT INTO t SELECT i, randomblob(400) FROM n";
+    db.run(fill);
+    db.run("DELETE FROM t; INSERT INTO u VALUES(1)");
+    let commits = kit.commits("app");
+    db.run("PRAGMA cache_size=5; BEGIN");
+    db.run(fill);
+    db.run("ROLLBACK");
+    assert_eq!(kit.commits("app"), commits);
+    db.run("BEGIN");
+    db.run(fill);
+    db.run("COMMIT");
+    assert_eq!(kit.open("app").int("SELECT count(*) FROM t"), 1000);
+    db.intact();
+}
+
+#[test]
 fn a_conflict_after_a_cache_spill_rolls_back() {
     let kit = Kit::new();
     kit.optimistic("app");
