@@ -142,4 +142,6 @@ fn every_old_version_reads_as_it_was() {
     db.run(&format!("ATTACH 'app@{}' AS old", was[5].0));
     assert_eq!(db.int("SELECT count(*) FROM old.t"), 6);
     assert!(db.execute_batch("DELETE FROM old.t").is_err());
+    db.run("DETACH old; ATTACH 'app@' || hozo_version_at('-0s') AS now");
+    assert_eq!(db.int("SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM now.t)"), 0);
 }
