@@ -34,6 +34,8 @@ const CHILD_VARIABLE: &str = "HOZO_CRASH_CHILD";
 const PREFIX: &str = "ack ";
 /// No child needs nearly as long for its next line.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How much is shown of what a failed child wrote besides its acknowledgements.
+const OTHER_BYTES_MAX: usize = 10_000;
 
 /// How many rounds to run, and their randomness.
 #[derive(Clone, Debug)]
@@ -127,11 +129,17 @@ fn kill_after(command: &mut Command, after: usize, delay: Duration) -> Result<Ve
             line.clear();
         }
     });
-    let mut acknowledged = Vec::new();
+    let (mut acknowledged, mut other) = (Vec::new(), String::new());
+    let mut take = |line: String, acknowledged: &mut Vec<String>| match line.strip_prefix(PREFIX) {
+        Some(text) => acknowledged.push(text.to_owned()),
+        // A harness writes its failures among the acknowledgements.
+        None if other.len() < OTHER_BYTES_MAX => other = format!("{other}{line}\n"),
+        None => {}
+    };
     let mut ended = None;
     while acknowledged.len() < after {
         match lines.recv_timeout(SILENCE_MAX) {
-            Ok(line) => acknowledged.extend(line.strip_prefix(PREFIX).map(str::to_owned)),
+            Ok(line) => take(line, &mut acknowledged),
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 ended = Some("said nothing for too long");
                 break;
@@ -147,12 +155,12 @@ fn kill_after(command: &mut Command, after: usize, delay: Duration) -> Result<Ve
     let _ = child.kill();
     let status = child.wait().map_err(|e| format!("the child cannot be waited for: {e}"))?;
     let _ = reader.join();
-    acknowledged.extend(lines.iter().filter_map(|l| l.strip_prefix(PREFIX).map(str::to_owned)));
+    lines.iter().for_each(|line| take(line, &mut acknowledged));
     let ended = ended.or((status.code().is_some()).then_some("ended by itself"));
     let Some(how) = ended else { return Ok(acknowledged) };
     let mut said = String::new();
     let _ = errors.rewind().and_then(|()| errors.read_to_string(&mut said));
-    Err(format!("the child {how} ({status}) after {} lines: {said}", acknowledged.len()))
+    Err(format!("the child {how} ({status}) after {} lines: {other}{said}", acknowledged.len()))
 }
 
 /// A command that runs this test binary again, with only the test `name`, as
