@@ -62,6 +62,11 @@ impl Shared {
         self.parked().take_if(|parked| parked.connection == connection).map(|parked| parked.slot)
     }
 
+    /// Whether the slot is kept for somebody.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked().is_some()
+    }
+
     /// Releases a slot whose connection did not come back in time. Whoever
     /// waits for the slot calls this now and then.
     pub(crate) fn release_overdue(&self) {

@@ -152,6 +152,10 @@ impl Connection {
         }
         if page != PageNo::ONE {
             self.others_read = true;
+            if self.level == Level::Shared {
+                // Whoever reads first may go on reading for long.
+                self.slot = None;
+            }
         }
         if self.concurrency == Concurrency::Optimistic {
             self.reads.add(page);

@@ -52,6 +52,8 @@ impl Connection {
         if self.level == Level::None {
             self.dropped = false;
             self.others_read = false;
+            // One that was kept for a writer who then only read.
+            self.slot = None;
         }
     }
 
@@ -270,7 +272,9 @@ impl Connection {
         loop {
             let mut ticket = self.namespace.writer_ticket()?;
             let until = Instant::now() + SLOT_WAIT;
-            while Instant::now() < until {
+            // A slot that is kept for somebody is no reason to be busy: its time
+            // is short.
+            while Instant::now() < until || self.shared.is_parked() {
                 ticket = match ticket.wait(SLOT_SLICE) {
                     Ok(slot) => return Ok((slot, asked)),
                     Err(ticket) => ticket,

@@ -442,6 +442,44 @@ fn a_rollback_waits_for_what_it_has_shown() {
 }
 
 #[test]
+fn a_slot_kept_for_a_writer_who_then_only_reads_is_released() {
+    let kit = Kit::new();
+    let (one, two) = (with_rows(&kit), kit.open("app"));
+    two.int("SELECT sum(b) FROM t");
+    let fail_upgrade = || {
+        // From a warm cache, as a writer would who comes back at once.
+        two.run("BEGIN; SELECT sum(b) FROM t");
+        one.run("UPDATE t SET b=b+1 WHERE a=1");
+        assert_eq!(two.code("UPDATE t SET b=2 WHERE a=2"), ffi::SQLITE_BUSY_SNAPSHOT);
+        two.run("ROLLBACK");
+    };
+    fail_upgrade();
+    two.int("PRAGMA user_version");
+    one.run("UPDATE t SET b=b+1 WHERE a=1");
+    two.int("SELECT sum(b) FROM t");
+    fail_upgrade();
+    two.run("BEGIN");
+    two.int("SELECT sum(b) FROM t");
+    one.run("UPDATE t SET b=b+1 WHERE a=1");
+    two.run("COMMIT");
+}
+
+#[test]
+fn a_slot_kept_for_one_writer_makes_no_other_busy() {
+    let kit = Kit::new();
+    let (one, two) = (with_rows(&kit), kit.open("app"));
+    two.int("SELECT sum(b) FROM t");
+    for _ in 0..5 {
+        two.run("BEGIN; SELECT sum(b) FROM t");
+        one.run("UPDATE t SET b=b+1 WHERE a=1");
+        assert_eq!(two.code("UPDATE t SET b=2 WHERE a=2"), ffi::SQLITE_BUSY_SNAPSHOT);
+        two.run("ROLLBACK");
+        // Without a busy timeout; nobody writes.
+        one.run("UPDATE t SET b=b+1 WHERE a=1");
+    }
+}
+
+#[test]
 fn a_writer_that_gives_up_does_not_keep_the_slot() {
     // With the cache warm, the first try finds that somebody committed; the
     // slot is kept for the retry, which never comes.
