@@ -69,15 +69,19 @@ impl Failure {
         if self.quiet {
             return;
         }
+        if context.json {
+            return self.report_json(to);
+        }
         // Nothing can be done when nobody listens to errors.
-        let _ = if context.json {
-            let error = json!({
-                "exit_code": self.exit, "kind": self.kind, "message": self.message, "hints": self.hints,
-            });
-            writeln!(to, "{}", json!({ "error": error }))
-        } else {
-            self.write(context.style, to)
-        };
+        let _ = self.write(context.style, to);
+    }
+
+    /// Says it to a program.
+    pub(crate) fn report_json(&self, to: &mut dyn Write) {
+        let error = json!({
+            "exit_code": self.exit, "kind": self.kind, "message": self.message, "hints": self.hints,
+        });
+        let _ = writeln!(to, "{}", json!({ "error": error }));
     }
 
     /// Says it to a person, in the midst of other things.
@@ -104,6 +108,16 @@ impl From<Error> for Failure {
             _ => exit::FAILED,
         };
         Failure { kind: error.kind().as_str(), ..Failure::new(exit, error.to_string()) }
+    }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        // Below the first paragraph is how the command is used.
+        let text = error.to_string();
+        let message = text.split("\n\n").next().unwrap_or_default().trim_end();
+        Failure::new(exit::USAGE, message.strip_prefix("error: ").unwrap_or(message))
+            .hint("`hozo --help` lists commands and options")
     }
 }
 

@@ -25,10 +25,17 @@ use crate::failure::Failure;
 
 /// Runs the command line `args`, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // What cannot be parsed says nothing else about how to talk.
+    let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
+        // Help and the version come this way, too, and are no failure.
+        Err(e) if json && e.use_stderr() => {
+            Failure::from(e).report_json(&mut io::stderr().lock());
+            return ExitCode::from(exit::USAGE);
+        }
         Err(e) => {
-            // Help and the version come this way, too, and are no failure.
             let code = if e.use_stderr() { exit::USAGE } else { exit::OK };
             return match e.print() {
                 Ok(()) => ExitCode::from(code),

@@ -21,8 +21,15 @@ use crate::progress;
 
 pub(super) fn run(args: &Export, context: &mut Context) -> Done {
     let shown = args.file.display().to_string();
-    if !args.replace && args.file.symlink_metadata().is_ok() {
-        return Err(exists(&shown));
+    if let Ok(there) = args.file.symlink_metadata() {
+        if !args.replace {
+            return Err(exists(&shown));
+        }
+        // What takes its place is moved there: a device or a link would be gone.
+        if !there.is_file() {
+            let message = format!("{shown} is not a file, so it is not replaced");
+            return Err(Failure::new(exit::CONFLICT, message));
+        }
     }
     let stack = context.stack()?;
     let open = open_target(&stack, &args.target)?;

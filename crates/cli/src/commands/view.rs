@@ -49,17 +49,21 @@ pub(super) fn version(head: &Head) -> Option<String> {
     (head.version != Version::ZERO).then(|| head.version.to_string())
 }
 
-/// Says what to do about a namespace that does not exist.
-pub(super) fn absent(failure: hozo::traits::Error, name: &NamespaceName) -> Failure {
-    let missing = failure.kind() == ErrorKind::NotFound;
-    let failure = Failure::from(failure);
-    if missing {
-        failure.hint(format!(
-            "`hozo ns list` shows the namespaces; `hozo ns create {name}` makes this one"
-        ))
-    } else {
-        failure
+/// Says what to do about a namespace that does not exist, or did not yet.
+pub(super) fn absent(error: hozo::traits::Error, name: &NamespaceName) -> Failure {
+    if error.kind() != ErrorKind::NotFound {
+        return error.into();
     }
+    let created = error.context().iter().find(|(key, _)| *key == "created");
+    let hint = match created {
+        Some((_, time)) => {
+            format!("{name} begins at {time}; `hozo ns log {name}` shows its versions")
+        }
+        None => {
+            format!("`hozo ns list` shows the namespaces; `hozo ns create {name}` makes this one")
+        }
+    };
+    Failure::from(error).hint(hint)
 }
 
 /// Connects the SQLite of this program to a namespace, or to its past. A

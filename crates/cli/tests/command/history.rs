@@ -77,7 +77,10 @@ fn the_past_cannot_be_changed_or_made() {
     let versions = home.versions("app");
     let past = format!("app@{}", versions[1]);
     home.run(["sql", &past, "DELETE FROM t"]).fails(1, &["readonly"]);
-    home.run(["sql", "app@2001-01-01", "SELECT 1"]).fails(3, &["app"]);
+    let early = home.run(["sql", "app@2001-01-01", "SELECT 1"]);
+    assert!(!early.err.contains("ns create"), "it exists: {early:?}");
+    early.fails(3, &["created later", "app begins at 20", "`hozo ns log app`"]);
+    home.run(["export", "app@2001-01-01", "a.db"]).fails(3, &["app begins at 20"]);
     home.run(["sql", "app@ffffffffffffffffffff", "SELECT 1"]).fails(3, &["ffff"]);
     home.run(["sql", "none@-5m", "SELECT 1"]).fails(3, &["none"]);
 }

@@ -90,6 +90,20 @@ fn nothing_is_written_over_unless_asked() {
 }
 
 #[test]
+fn only_a_file_is_replaced() {
+    let home = Home::new();
+    home.run(["ns", "create", "app"]).ok();
+    home.write("kept", "kept");
+    std::os::unix::fs::symlink("kept", home.path("link")).unwrap();
+    fs::create_dir(home.path("directory")).unwrap();
+    for name in ["link", "directory"] {
+        home.run(["export", "app", name, "--replace"]).fails(4, &[name, "is not a file"]);
+    }
+    assert!(home.path("link").is_symlink());
+    assert_eq!(fs::read_to_string(home.path("kept")).unwrap(), "kept");
+}
+
+#[test]
 fn what_is_no_database_is_refused_and_leaves_nothing() {
     let home = Home::new();
     home.write("notes.txt", "No database, but more than a header's worth of text. ".repeat(5));

@@ -69,4 +69,12 @@ fn errors_are_json_where_output_is() {
     assert_eq!(error["error"]["exit_code"], 3);
     assert_eq!(error["error"]["kind"], "not found");
     assert!(error["error"]["message"].as_str().unwrap().contains("none"));
+    for args in [&["ns", "create", "a b", "--json"][..], &["--json", "creat"], &["--json"]] {
+        let ran = home.run(args);
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{ran:?}");
+        let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!(error["error"]["kind"], "usage", "{error}");
+    }
+    home.run(["--json", "ns", "create", "a b"]).fails(2, &["letters, digits"]);
+    home.run(["--help", "--json"]).ok();
 }
