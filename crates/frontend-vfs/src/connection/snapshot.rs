@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hozo_pages::{Concurrency, Head, WriterSlot, WriterTicket};
+use hozo_pages::{Concurrency, Head, WriterSlot};
 use hozo_traits::{Durability, Error, ErrorKind, PageNo, Version};
 
 use super::{Connection, Level, Phase, ReadSet};
@@ -284,9 +284,11 @@ impl Connection {
                     return Err(Failure::Interrupted);
                 }
             }
-            // The handler may sleep for long. A place in the queue would make
-            // the others wait for us meanwhile.
-            drop::<WriterTicket>(ticket);
+            if let Ok(slot) = ticket.wait(Duration::ZERO) {
+                return Ok((slot, asked));
+            }
+            // The ticket is gone: the handler may sleep for long, and a place in
+            // the queue would make the others wait for us meanwhile.
             asked = true;
             if !self.host.busy() {
                 return Err(Error::new(ErrorKind::Busy, "another connection is writing")
