@@ -28,7 +28,7 @@ const SYNCS_MIN: u32 = 8;
 const LOW_BYTES: u64 = 16 << 10;
 /// What the log adds to a batch, generously.
 const RECORD_BYTES: u64 = 32;
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 pub(super) struct Ahead {
     directory: PathBuf,
