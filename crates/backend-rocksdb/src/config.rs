@@ -16,7 +16,7 @@ pub struct Config {
     #[serde(default = "default_block_cache_bytes")]
     pub block_cache_bytes: usize,
     /// Memory for what is written and not yet in table files, all parts of the
-    /// store together: 64 MiB unless given, at least 1 MiB. About as many
+    /// store together: 64 MiB unless given, at least 64 KiB. About as many
     /// bytes of log are read again when the store opens after a crash.
     #[serde(default = "default_write_buffer_bytes")]
     pub write_buffer_bytes: usize,
@@ -32,7 +32,7 @@ pub struct Config {
     pub lock_timeout_ms: u64,
     /// How a durable commit reaches stable storage: `fdatasync` unless given.
     #[serde(default)]
-    pub sync: Sync,
+    pub sync: LogSync,
     /// How far ahead of its end the log is written with zeros, so that a
     /// durable commit overwrites blocks instead of growing a file: 512 KiB
     /// unless given, 0 for not at all, at most 64 MiB.
@@ -68,7 +68,7 @@ pub enum Compression {
 /// How a durable commit reaches stable storage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sync {
+pub enum LogSync {
     /// `fdatasync`: the data, and what is needed to find it again.
     #[default]
     Fdatasync,
@@ -111,7 +111,7 @@ impl Config {
             compression: Compression::default(),
             max_open_files: default_max_open_files(),
             lock_timeout_ms: default_lock_timeout_ms(),
-            sync: Sync::default(),
+            sync: LogSync::default(),
             log_ahead_bytes: default_log_ahead_bytes(),
             commit_id_keep_s: default_commit_id_keep_s(),
             strict: false,
@@ -134,7 +134,7 @@ impl Config {
                 Error::new(ErrorKind::Invalid, "the store needs a path").with("setting", "path")
             );
         }
-        at_least("write_buffer_bytes", self.write_buffer_bytes as u64, 1 << 20)?;
+        at_least("write_buffer_bytes", self.write_buffer_bytes as u64, 64 << 10)?;
         at_least("max_open_files", u64::from(self.max_open_files), 32)?;
         if self.log_ahead_bytes > LOG_AHEAD_BYTES_MAX {
             return Err(Error::new(ErrorKind::Invalid, "a setting of the store is too large")

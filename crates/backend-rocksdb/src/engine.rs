@@ -1,13 +1,13 @@
 //! The ordered engine over one RocksDB instance.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hozo_ordered::{KeyRange, Limits, LocalEngine, Op, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
-use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
 use crate::Config;
 use crate::directory::{self, Found, Seal};
@@ -16,10 +16,12 @@ use crate::wal;
 
 use self::ahead::Ahead;
 use self::error::{opening, reading, writing};
+use self::read::{current, family, last_in, last_in_options, one_page};
 
 mod ahead;
 mod error;
 mod options;
+mod read;
 
 /// What the engine can take. RocksDB itself would take gigabytes; these keep
 /// one batch well within the write buffer, and a log record within memory.
@@ -47,6 +49,8 @@ pub(crate) struct Engine {
     pid: u32,
     /// Up to this sequence number everything is on stable storage.
     synced: AtomicU64,
+    /// Bytes of the log that was found, and of batches since.
+    written: AtomicU64,
     /// What the seal on disk says.
     seal: Seal,
     write_options: WriteOptions,
@@ -67,7 +71,7 @@ impl Engine {
         let lock = Lock::acquire(&path, config.lock_timeout())?;
         let found = directory::inspect(&path)?;
         let pid = std::process::id();
-        if *THREADS_OF.get_or_init(|| pid) != pid {
+        if THREADS_OF.get().is_some_and(|user| *user != pid) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "RocksDB was in use before this process was forked, and its threads do not \
@@ -77,13 +81,18 @@ impl Engine {
         }
         directory::mark(&path)?;
         let sealed = Seal::read(&path)?;
-        if let (Found::Store, Some(seal)) = (found, &sealed) {
-            seal.check_manifest(&path)?;
+        if found == Found::Store {
+            let now = Seal::observe(&path, 0)?;
+            let known = sealed.as_ref().filter(|seal| seal.manifest == now.manifest);
+            let bytes = known.map_or(0, |seal| seal.manifest_bytes);
+            wal::manifest::check(&path.join(&now.manifest), bytes)?;
         }
         let log = wal::check(&path, sealed.as_ref().map_or(0, |seal| seal.sequence))?;
         let replay = log.files <= REPLAY_FILES_MAX && log.bytes <= REPLAY_BYTES_MAX;
+        THREADS_OF.get_or_init(|| pid);
         let db = options::open(config, &path, &options::Open { new: sealed.is_none(), replay })
             .map_err(|e| opening(e, &path))?;
+        check_tables(&db, &path)?;
         let sequence = db.latest_sequence_number();
         if let Some(seal) = &sealed {
             seal.check_sequence(&path, sequence)?;
@@ -98,6 +107,7 @@ impl Engine {
             db: Some(db),
             pid,
             synced: AtomicU64::new(sequence),
+            written: AtomicU64::new(if replay { log.bytes } else { 0 }),
             seal,
             write_options: WriteOptions::default(),
             _lock: lock,
@@ -125,10 +135,17 @@ impl Drop for Engine {
             std::mem::forget(db);
             return;
         }
-        let sequence = db.latest_sequence_number();
         // What fails here was not promised to anybody: the seal then stays as
-        // it was, which is right if old.
+        // it was, which is right if old, and the log has everything.
+        let sequence = db.latest_sequence_number();
         let synced = sequence == self.synced.load(Ordering::Acquire) || db.flush_wal(true).is_ok();
+        if self.written.load(Ordering::Relaxed) > REPLAY_BYTES_MAX {
+            // Cheaper now, from memory, than from the log at the next opening.
+            let families: Vec<_> = Space::ALL.iter().filter_map(|s| family(&db, *s).ok()).collect();
+            let mut options = FlushOptions::default();
+            options.set_wait(true);
+            let _ = db.flush_cfs_opt(&families, &options);
+        }
         drop(db);
         if synced
             && let Ok(seal) = Seal::observe(&self.path, sequence)
@@ -139,64 +156,36 @@ impl Drop for Engine {
     }
 }
 
-/// The column family of a space. The one that RocksDB always has holds the
-/// smallest.
-fn family(db: &DB, space: Space) -> Result<&ColumnFamily> {
-    db.cf_handle(options::family_name(space)).ok_or_else(|| {
-        Error::new(ErrorKind::Internal, "a column family is not open").with("space", space.name())
-    })
+/// Refuses a store whose tables are not all there, as long as they were.
+/// RocksDB opens but a few of them, and would find out when it reads the rest.
+fn check_tables(db: &DB, path: &Path) -> Result<()> {
+    // Compaction may have begun, and must not delete what is being looked at.
+    db.disable_file_deletions().map_err(|e| opening(e, path))?;
+    let result = check_tables_at_rest(db, path);
+    db.enable_file_deletions().map_err(|e| opening(e, path))?;
+    result
 }
 
-/// The pair at which an iterator stands; `None` if it stands nowhere.
-fn current(iterator: &DBRawIterator<'_>) -> Result<Option<Pair>> {
-    match iterator.item() {
-        Some((key, value)) => {
-            Ok(Some((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value))))
+fn check_tables_at_rest(db: &DB, path: &Path) -> Result<()> {
+    for table in db.live_files().map_err(|e| opening(e, path))? {
+        let file = path.join(table.name.trim_start_matches('/'));
+        let there = match file.metadata() {
+            Ok(about) => about.len(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(e) => return Err(directory::io_error(e, "a table cannot be read", &file)),
+        };
+        if there != table.size as u64 {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "a table of the store is missing or has another length; \
+                 restore the store from a copy",
+            )
+            .with("file", file.display())
+            .with("bytes", there)
+            .with("were", table.size));
         }
-        // An iterator that hit an error looks like one at the end.
-        None => iterator.status().map(|()| None).map_err(reading),
     }
-}
-
-/// How the newest image of a page, or the last key of any range, is found.
-///
-/// Measured with 100,000 pages, one of which has 10,000 versions, data in the
-/// block cache, per read: a new iterator that seeks backwards 3.8 µs; one that
-/// is used again 3.4 µs; forwards over inverted versions 3.0 µs; a point get
-/// of a known key 2.5 µs. The 10,000 versions cost nothing: 1.9 µs at the
-/// head and 2.6 µs at any version of that page. A page that is not there costs
-/// 1.5 µs. So versions stay in their natural order, where scans need them, and
-/// an iterator is kept only as long as one call: longer it would pin tables
-/// and write buffers, and have to be refreshed (3.5 µs) to see new commits.
-fn last_in(iterator: &mut DBRawIterator<'_>, start: &[u8], end: &[u8]) -> Result<Option<Pair>> {
-    if start > end {
-        return Ok(None);
-    }
-    iterator.seek_for_prev(end);
-    Ok(current(iterator)?.filter(|(key, _)| key.as_ref() >= start))
-}
-
-/// Options for [`last_in`]: within one page the filters of tables and write
-/// buffers say which of them to look into; elsewhere order is everything.
-fn last_in_options(space: Space, ranges: &[KeyRange]) -> ReadOptions {
-    last_in_options_if(
-        space == Space::Pages && ranges.iter().all(|range| one_page(&range.start, &range.end)),
-    )
-}
-
-fn last_in_options_if(within_one_prefix: bool) -> ReadOptions {
-    let mut options = ReadOptions::default();
-    if within_one_prefix {
-        options.set_prefix_same_as_start(true);
-    } else {
-        options.set_total_order_seek(true);
-    }
-    options
-}
-
-fn one_page(start: &[u8], end: &[u8]) -> bool {
-    let prefix = options::PAGE_PREFIX_BYTES;
-    start.len() >= prefix && end.len() >= prefix && start[..prefix] == end[..prefix]
+    Ok(())
 }
 
 impl LocalEngine for Engine {
@@ -231,7 +220,7 @@ impl LocalEngine for Engine {
 
     fn last_in(&self, space: Space, start: &[u8], end: &[u8]) -> Result<Option<Pair>> {
         let db = self.db()?;
-        let mut options = last_in_options_if(space == Space::Pages && one_page(start, end));
+        let mut options = last_in_options(space == Space::Pages && one_page(start, end));
         // Stops a backward walk over removed keys.
         options.set_iterate_lower_bound(start);
         let mut iterator = db.raw_iterator_cf_opt(family(db, space)?, options);
@@ -240,7 +229,8 @@ impl LocalEngine for Engine {
 
     fn last_in_many(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Option<Pair>>> {
         let db = self.db()?;
-        let options = last_in_options(space, ranges);
+        let in_pages = |range: &KeyRange| one_page(&range.start, &range.end);
+        let options = last_in_options(space == Space::Pages && ranges.iter().all(in_pages));
         let mut iterator = db.raw_iterator_cf_opt(family(db, space)?, options);
         ranges.iter().map(|range| last_in(&mut iterator, &range.start, &range.end)).collect()
     }
@@ -293,6 +283,7 @@ impl LocalEngine for Engine {
             }
         }
         self.ahead.before_write(batch.size_in_bytes());
+        self.written.fetch_add(batch.size_in_bytes() as u64, Ordering::Relaxed);
         // Without sync this is one write to the log file: in the kernel, so
         // the death of this process does not undo it.
         db.write_opt(batch, &self.write_options).map_err(writing)

@@ -20,7 +20,7 @@ use std::time::Duration;
 use hozo_ordered::{Limits, OrderedPages, OrderedPagesConfig, Sequenced};
 use hozo_traits::{Ambient, PageStore, Result, exec};
 
-pub use config::{Compression, Config, Sync};
+pub use config::{Compression, Config, LogSync};
 
 /// The backend's name, as in the config.
 pub const NAME: &str = "rocksdb";

@@ -7,7 +7,7 @@
 //! byte, and one that accepts no bad record (`AbsoluteConsistency`) does not
 //! open after a power cut.
 //!
-//! So each batch carries a [mark](mark): the last sequence number that was on
+//! So each batch carries a [mark]: the last sequence number that was on
 //! stable storage when the batch was written. Before RocksDB opens the store,
 //! [`check`] reads the log. If what is readable does not go on without a gap,
 //! and a later batch, or the [seal](crate::directory::Seal), says that what is
@@ -35,9 +35,10 @@ use hozo_traits::{Error, ErrorKind, Result};
 
 use crate::directory::{io_error, sync_directory};
 
-pub(crate) mod record;
+pub(crate) mod manifest;
+mod record;
 
-use record::{BLOCK_BYTES, Batch, Reader, Step};
+use record::{BLOCK_BYTES, Reader, Record, Step};
 
 /// The mark's first byte; whatever else is in a batch's log data is not ours.
 const MARK_TAG: u8 = b'H';
@@ -178,9 +179,9 @@ impl Walk {
                         keep.torn = true;
                         self.open_hole(path, offset)
                     }
-                    Step::Batch(batch) => {
-                        if self.batch(path, &batch, &mut first)? {
-                            keep.bytes = batch.end;
+                    Step::Record(record) => {
+                        if self.batch(path, &record, &mut first)? {
+                            keep.bytes = record.end;
                         } else {
                             keep.torn = true;
                         }
@@ -213,7 +214,11 @@ impl Walk {
 
     /// Whether the batch stays. `first` is whether none came before it in its
     /// file.
-    fn batch(&mut self, path: &Path, batch: &Batch<'_>, first: &mut bool) -> Result<bool> {
+    fn batch(&mut self, path: &Path, record: &Record<'_>, first: &mut bool) -> Result<bool> {
+        let Some(batch) = record.batch() else {
+            self.open_hole(path, record.start)?;
+            return Ok(false);
+        };
         // RocksDB begins a log with an empty batch that repeats a sequence
         // number: it says nothing.
         if batch.count == 0 {
@@ -224,7 +229,7 @@ impl Walk {
             // Whole files may be missing between two: RocksDB deletes those
             // that it no longer needs in any order.
             if batch.sequence > expected && !first {
-                self.open_hole(path, batch.start)?;
+                self.open_hole(path, record.start)?;
             }
         }
         if let Some(hole) = &self.hole {

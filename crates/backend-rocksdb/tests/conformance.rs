@@ -1,11 +1,25 @@
-//! The suite that every backend passes, over RocksDB.
+//! The suite that every backend passes, and what is RocksDB's own: opening,
+//! damage, full disks, forks, and crashes while tables are being written.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use hozo_backend_rocksdb::Config;
-use hozo_conformance::Fixture;
+use hozo_conformance::crash::{Rounds, page_store};
+use hozo_conformance::libtest_mimic::Trial;
+use hozo_conformance::{Fixture, run, trials};
 use hozo_traits::{Ambient, PageStore, Result};
+
+#[path = "conformance/child.rs"]
+mod child;
+#[path = "conformance/damage.rs"]
+mod damage;
+#[path = "conformance/full.rs"]
+mod full;
+#[path = "conformance/kit.rs"]
+mod kit;
+#[path = "conformance/opening.rs"]
+mod opening;
 
 struct RocksDb;
 
@@ -19,6 +33,36 @@ impl Fixture for RocksDb {
     }
 }
 
+/// The same with buffers so small that logs are switched and tables written,
+/// merged and deleted all the time.
+struct SmallBuffers;
+
+impl Fixture for SmallBuffers {
+    fn name(&self) -> &str {
+        "rocksdb, small buffers"
+    }
+
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
+        hozo_backend_rocksdb::open(&kit::small_buffers(dir), ambient)
+    }
+}
+
+/// Rounds of the crash trial unless `HOZO_CRASH_ROUNDS` says more.
+const CRASH_ROUNDS: usize = 100;
+
 fn main() {
-    hozo_conformance::main(RocksDb)
+    if child::run() {
+        return;
+    }
+    let mut all = trials(RocksDb);
+    let name = "crash/kill_9_with_small_buffers";
+    all.push(Trial::test(name, move || {
+        let tally = page_store(&SmallBuffers, name, &Rounds::from_env(CRASH_ROUNDS))?;
+        eprintln!("{name}: {tally:?}");
+        Ok(())
+    }));
+    all.extend(opening::trials());
+    all.extend(damage::trials());
+    all.extend(full::trials());
+    run(all)
 }

@@ -22,7 +22,7 @@ fn every_setting_is_read() {
         compression: Compression::Zstd,
         max_open_files: 64,
         lock_timeout_ms: 0,
-        sync: Sync::Fsync,
+        sync: LogSync::Fsync,
         log_ahead_bytes: 0,
         commit_id_keep_s: 3600,
         strict: true,

@@ -33,6 +33,14 @@ impl Seal {
             .map_err(|e| io_error(e, "a file of the store cannot be read", &current))?
             .trim_end()
             .to_owned();
+        let number = manifest.strip_prefix("MANIFEST-").unwrap_or_default();
+        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "the store's file CURRENT is damaged; nothing was changed, restore it from a copy",
+            )
+            .with("file", current.display()));
+        }
         let path = directory.join(&manifest);
         let about = std::fs::metadata(&path).map_err(|e| {
             Error::new(
@@ -63,23 +71,6 @@ impl Seal {
     /// Replaces the seal. What it speaks of must have been synced.
     pub(crate) fn write(&self, directory: &Path) -> Result<()> {
         replace(directory, SEAL_FILE, &self.text())
-    }
-
-    /// Refuses a manifest that has lost its end. RocksDB would take what is
-    /// left for the whole, and delete the tables that it does not mention.
-    pub(crate) fn check_manifest(&self, directory: &Path) -> Result<()> {
-        let now = Seal::observe(directory, 0)?;
-        if now.manifest == self.manifest && now.manifest_bytes < self.manifest_bytes {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                "the store's manifest is shorter than it was; nothing was changed, \
-                 restore it from a copy",
-            )
-            .with("file", directory.join(&now.manifest).display())
-            .with("bytes", now.manifest_bytes)
-            .with("were", self.manifest_bytes));
-        }
-        Ok(())
     }
 
     /// Refuses a store that opened, but has lost commits that were durable.

@@ -8,7 +8,7 @@ use rocksdb::{
     LogLevel, Options, SliceTransform,
 };
 
-use crate::config::{Compression, Config, Sync};
+use crate::config::{Compression, Config, LogSync};
 
 /// What names a page within a key of [`Space::Pages`].
 pub(super) const PAGE_PREFIX_BYTES: usize = 12;
@@ -22,6 +22,8 @@ const FILTER_BITS: f64 = 10.0;
 const IMAGE_BLOCK_BYTES: usize = 16 << 10;
 /// Blocks of the small spaces.
 const SMALL_BLOCK_BYTES: usize = 4 << 10;
+/// A longer manifest is begun anew; a flush or compaction adds some 500 bytes.
+const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// Files of RocksDB's own log (not the write-ahead log) that are kept.
 const INFO_LOG_FILES: usize = 2;
 const INFO_LOG_BYTES_MAX: usize = 4 << 20;
@@ -67,7 +69,7 @@ fn of_store(config: &Config, open: &Open) -> Result<Options, Error> {
     // amiss in it now is damage.
     options.set_wal_recovery_mode(DBRecoveryMode::AbsoluteConsistency);
     options.set_paranoid_checks(true);
-    options.set_use_fsync(config.sync == Sync::Fsync);
+    options.set_use_fsync(config.sync == LogSync::Fsync);
     // The log is one for all column families, a batch is one record in it, and
     // nothing is ever written without it. So recovery finds each batch in all
     // families or in none, and `atomic_flush` is not needed.
@@ -92,6 +94,8 @@ fn of_store(config: &Config, open: &Open) -> Result<Options, Error> {
     // Tables are written back bit by bit, not all at once when they are
     // finished, so a commit's fdatasync does not wait behind a large one.
     options.set_bytes_per_sync(1 << 20);
+    // The manifest is read twice when the store opens.
+    options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(INFO_LOG_FILES);
     options.set_max_log_file_size(INFO_LOG_BYTES_MAX);

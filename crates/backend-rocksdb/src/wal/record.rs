@@ -1,12 +1,13 @@
-//! RocksDB's log format, as far as it must be known to judge a log.
+//! RocksDB's log format, as far as it must be known to judge a log. The
+//! manifest has it, too.
 //!
 //! A file is a row of 32 KiB blocks. A physical record lies within one block:
 //! masked CRC-32C (4 bytes) of type and payload, payload length (2), type (1),
 //! payload; all little-endian. Where fewer than 7 bytes are left in a block
-//! there are zeros. A batch is one full record, or a first, any number of
-//! middle and a last one. Its payload begins with a sequence number (8) and
-//! the count of its entries (4); our mark is its first entry: tag 3, a length,
-//! the bytes. A log that follows another in the same opening begins with a
+//! there are zeros. A record proper is one full physical record, or a first,
+//! any number of middle and a last one. In a log it is a batch: a sequence
+//! number (8), the count of its entries (4), the entries; our mark is the
+//! first: tag 3, a length, the bytes. A log that follows another in the same opening begins with a
 //! record of its predecessor: number (8), length (8), last sequence number (8).
 //! The format is RocksDB's `db/log_format.h`, which only ever grew.
 
@@ -29,13 +30,19 @@ const PREDECESSOR: u8 = 130;
 /// RocksDB skips a type that it does not know if this bit is set.
 const SAFE_TO_SKIP: u8 = 1 << 7;
 
-/// A batch that is whole.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Batch<'a> {
-    /// Where its first record begins in the file.
+/// A record that is whole.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    /// Where it begins in the file.
     pub(crate) start: u64,
-    /// Where its last record ends.
+    /// Where it ends.
     pub(crate) end: u64,
+    head: &'a [u8],
+}
+
+/// What a record of a log is.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
     /// The sequence number of its first entry.
     pub(crate) sequence: u64,
     /// How many sequence numbers it uses.
@@ -49,8 +56,8 @@ pub(crate) enum Step<'a> {
     /// Something that is no record begins here, with records behind it, or
     /// something that is neither a record nor blank.
     Damage { offset: u64 },
-    /// A batch.
-    Batch(Batch<'a>),
+    /// A record.
+    Record(Record<'a>),
     /// The log before this one has this number and this many bytes.
     Predecessor { number: u64, bytes: u64, end: u64 },
     /// A sound record of a kind that our settings never produce.
@@ -60,7 +67,7 @@ pub(crate) enum Step<'a> {
 /// Reads a log file, block by block.
 #[derive(Default)]
 pub(crate) struct Reader {
-    /// A batch whose last record has not come yet.
+    /// A record whose end has not come yet.
     open: Option<Open>,
     /// Where there are zeros instead of a record, and no record since.
     blank: Option<u64>,
@@ -71,7 +78,7 @@ struct Open {
     head: Head,
 }
 
-/// The first bytes of a batch.
+/// The first bytes of a record.
 #[derive(Default)]
 struct Head {
     bytes: [u8; HEAD_BYTES],
@@ -84,11 +91,12 @@ impl Head {
         self.bytes[self.length..self.length + take].copy_from_slice(&payload[..take]);
         self.length += take;
     }
+}
 
-    /// The batch, or `None` if this cannot begin one.
-    fn batch(&self, start: u64, end: u64) -> Option<Batch<'_>> {
-        let head = &self.bytes[..self.length];
-        let (header, rest) = head.split_at_checked(BATCH_HEADER_BYTES)?;
+impl<'a> Record<'a> {
+    /// The batch that it is, or `None` if it cannot be one.
+    pub(crate) fn batch(&self) -> Option<Batch<'a>> {
+        let (header, rest) = self.head.split_at_checked(BATCH_HEADER_BYTES)?;
         let sequence = u64::from_le_bytes(header[..8].try_into().ok()?);
         let count = u32::from_le_bytes(header[8..].try_into().ok()?);
         let log_data = match rest {
@@ -96,7 +104,7 @@ impl Head {
             [LOG_DATA_TAG, length, rest @ ..] => rest.get(..usize::from(*length)).unwrap_or(&[]),
             _ => &[],
         };
-        Some(Batch { start, end, sequence, count, log_data })
+        Some(Batch { sequence, count, log_data })
     }
 }
 
@@ -208,7 +216,7 @@ impl Reader {
         }
     }
 
-    /// Where a batch begins whose end the file does not have.
+    /// Where a record begins whose end the file does not have.
     pub(crate) fn unfinished(&self) -> Option<u64> {
         self.open.as_ref().map(|open| open.start)
     }
@@ -225,8 +233,17 @@ fn predecessor(payload: &[u8], start: u64, end: u64) -> Step<'_> {
 }
 
 fn finish(open: &Open, end: u64, step: &mut dyn FnMut(Step<'_>) -> Result<()>) -> Result<()> {
-    step(match open.head.batch(open.start, end) {
-        Some(batch) => Step::Batch(batch),
-        None => Step::Damage { offset: open.start },
-    })
+    let head = &open.head.bytes[..open.head.length];
+    step(Step::Record(Record { start: open.start, end, head }))
+}
+
+/// Whether these last bytes of a file, which are no sound record, may be the
+/// beginning of one: `at` is where they begin.
+pub(crate) fn may_be_cut_short(at: u64, bytes: &[u8]) -> bool {
+    if bytes.len() < HEADER_BYTES {
+        return true;
+    }
+    let length = HEADER_BYTES + usize::from(u16::from_le_bytes([bytes[4], bytes[5]]));
+    let room = BLOCK_BYTES - usize::try_from(at % BLOCK_BYTES as u64).unwrap_or(0);
+    matches!(bytes[6], FULL..=LAST) && length > bytes.len() && length <= room
 }
