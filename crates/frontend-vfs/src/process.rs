@@ -18,13 +18,43 @@ const REMEMBERED_MAX: usize = 1024;
 
 /// How often this process's ancestors forked since the VFS was first used.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-static CURRENT: AtomicPtr<Process> = AtomicPtr::new(std::ptr::null_mut());
+static CURRENT: PerProcess<Process> = PerProcess::new();
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) struct Process {
-    generation: u64,
     pub(crate) cache: PageCache,
     known: Mutex<Known>,
+}
+
+/// A value of which each process has its own: a forked child makes a new one,
+/// and never touches its parent's, whose locks may be held for ever.
+pub(crate) struct PerProcess<T: 'static>(AtomicPtr<(u64, T)>);
+
+impl<T: Default + Send + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        PerProcess(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// This process's value. Never freed, so there is one leak per fork.
+    pub(crate) fn get(&self) -> &'static T {
+        loop {
+            let now = generation();
+            let found = self.0.load(Ordering::Acquire);
+            // SAFETY: what is stored there was leaked from a box and is never freed.
+            if let Some((generation, value)) = unsafe { found.as_ref() }
+                && *generation == now
+            {
+                return value;
+            }
+            let made = Box::into_raw(Box::new((now, T::default())));
+            let replaced =
+                self.0.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire);
+            if replaced.is_err() {
+                // SAFETY: made above and seen by nobody else.
+                drop(unsafe { Box::from_raw(made) });
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -60,29 +90,16 @@ pub(crate) fn watch_forks() {
 
 /// This process's one.
 pub(crate) fn current() -> &'static Process {
-    loop {
-        let generation = generation();
-        let found = CURRENT.load(Ordering::Acquire);
-        // SAFETY: what is stored there was leaked from a box and is never freed.
-        if let Some(process) = unsafe { found.as_ref() }
-            && process.generation == generation
-        {
-            return process;
-        }
-        let made = Box::into_raw(Box::new(Process::new(generation)));
-        if CURRENT.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            // SAFETY: made above and seen by nobody else.
-            drop(unsafe { Box::from_raw(made) });
-        }
+    CURRENT.get()
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Process { cache: PageCache::new(cache::BYTES_MAX), known: Mutex::default() }
     }
 }
 
 impl Process {
-    fn new(generation: u64) -> Self {
-        let cache = PageCache::new(cache::BYTES_MAX);
-        Process { generation, cache, known: Mutex::default() }
-    }
-
     /// What this process shares about a namespace.
     pub(crate) fn shared(&self, namespace: &Namespace) -> Arc<Shared> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,8 @@ mod history;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use hozo_pages::{Head, Target, When, format_time};
 use hozo_traits::{Durability, Error, ErrorKind, LogQuery, Result, Span, Timestamp, Version};
@@ -19,8 +20,9 @@ const COPIES_MAX: usize = 8;
 
 /// The tables of the copies that have the functions. A function that SQLite
 /// calls knows its copy by its place here: what it is passed can be understood
-/// only with the copy's own functions.
-static COPIES: Mutex<Vec<&'static SqliteApi>> = Mutex::new(Vec::new());
+/// only with the copy's own functions. No lock, which a fork could leave held.
+static COPIES: [AtomicPtr<SqliteApi>; COPIES_MAX] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; COPIES_MAX];
 
 /// Adds Hozo's SQL functions and its table `hozo_history` to one database
 /// connection. They work on databases that are open through the VFS, and are
@@ -67,17 +69,18 @@ fn check(code: c_int, what: &'static str, name: &CStr) -> Result<()> {
 
 /// The place of a copy in [`COPIES`].
 fn copy(api: &'static SqliteApi) -> Result<usize> {
-    let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-    let same = |known: &&SqliteApi| std::ptr::fn_addr_eq(known.vfs_find, api.vfs_find);
-    if let Some(copy) = copies.iter().position(same) {
-        return Ok(copy);
+    let new = (&raw const *api).cast_mut();
+    for (i, place) in COPIES.iter().enumerate() {
+        let taken =
+            place.compare_exchange(std::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
+        // SAFETY: a place holds null or a table that lives for ever.
+        let there = taken.map_or_else(|there| unsafe { &*there }, |_| api);
+        if std::ptr::fn_addr_eq(there.vfs_find, api.vfs_find) {
+            return Ok(i);
+        }
     }
-    if copies.len() == COPIES_MAX {
-        return Err(Error::new(ErrorKind::TooLarge, "too many copies of SQLite in one process")
-            .with("at most", COPIES_MAX));
-    }
-    copies.push(api);
-    Ok(copies.len() - 1)
+    Err(Error::new(ErrorKind::TooLarge, "too many copies of SQLite in one process")
+        .with("at most", COPIES_MAX))
 }
 
 struct Function {
@@ -241,9 +244,8 @@ unsafe extern "C" fn call<F: Sql, const COPY: usize>(
     n: c_int,
     values: *mut *mut sqlite3_value,
 ) {
-    let copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(api) = copies.get(COPY).copied() else { return };
-    drop(copies);
+    // SAFETY: the place was taken, for ever, before the function was registered.
+    let Some(api) = (unsafe { COPIES[COPY].load(Ordering::Acquire).as_ref() }) else { return };
     let answer = catch_unwind(AssertUnwindSafe(|| {
         let n = usize::try_from(n).unwrap_or(0);
         if n == 0 {

@@ -24,7 +24,7 @@ use crate::api::SqliteApi;
 use crate::connection::Limits;
 use crate::ffi::{self, sqlite3_vfs};
 use crate::group::Groups;
-use crate::process;
+use crate::process::{self, PerProcess};
 use crate::resolver::Resolver;
 
 pub(crate) use db_file::connection_of;
@@ -89,7 +89,7 @@ pub(crate) struct Registered {
     pub(crate) options: Options,
     /// The VFS for names that are not ours: SQLite's default at registration.
     pub(crate) plain: *mut sqlite3_vfs,
-    pub(crate) own: RwLock<Own>,
+    names: PerProcess<Names>,
 }
 
 // SAFETY: `plain` points to a VFS that SQLite keeps and whose methods may be
@@ -104,13 +104,6 @@ impl std::fmt::Debug for Registered {
     }
 }
 
-/// What a VFS knows of its open files, in one generation of forks.
-#[derive(Default)]
-pub(crate) struct Own {
-    generation: u64,
-    names: Arc<Names>,
-}
-
 /// Names that are ours just now.
 #[derive(Default)]
 pub(crate) struct Names {
@@ -120,19 +113,9 @@ pub(crate) struct Names {
 }
 
 impl Registered {
-    /// The names of this generation of forks.
-    pub(crate) fn names(&self) -> Arc<Names> {
-        let generation = process::generation();
-        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
-        if own.generation == generation {
-            return Arc::clone(&own.names);
-        }
-        drop(own);
-        let mut own = self.own.write().unwrap_or_else(PoisonError::into_inner);
-        if own.generation != generation {
-            *own = Own { generation, names: Arc::default() };
-        }
-        Arc::clone(&own.names)
+    /// What this process has open.
+    pub(crate) fn names(&self) -> &'static Names {
+        self.names.get()
     }
 }
 
@@ -209,14 +192,13 @@ impl Vfs {
             )
             .with("name", name.to_string_lossy()));
         }
-        let own = Own { generation: process::generation(), names: Arc::default() };
         let registered: &'static Registered = Box::leak(Box::new(Registered {
             api,
             name,
             resolver,
             options,
             plain,
-            own: RwLock::new(own),
+            names: PerProcess::new(),
         }));
         let own = size_of::<db_file::DbFile>().max(size_of::<mem_file::MemFileHandle>());
         // All files are of one size, which must fit a plain one inside ours.

@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) vfs: &'static Registered,
     pub(super) host: Arc<HostCell>,
     connection: Arc<Mutex<Connection>>,
-    names: Arc<Names>,
+    names: &'static Names,
     name: String,
     generation: u64,
     mmap_bytes_max: AtomicI64,

@@ -6,7 +6,6 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::size_of;
-use std::sync::Arc;
 
 use super::shell::{guard, report, text};
 use super::{Names, Registered};
@@ -23,7 +22,7 @@ pub(super) struct PlainFile {
 
 struct State {
     api: &'static SqliteApi,
-    names: Arc<Names>,
+    names: &'static Names,
     /// Has a method exactly where the file's own table has one.
     methods: sqlite3_io_methods,
 }
