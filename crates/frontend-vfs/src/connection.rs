@@ -6,9 +6,11 @@
 //!
 //! - [`snapshot`]: what xLock and xUnlock do: snapshots and the writer slot;
 //! - [`io`]: reads and writes over snapshot, cache and pending blocks;
+//! - [`prepare`]: what a transaction changed;
 //! - [`publish`]: what a commit is, and how it is made.
 
 mod io;
+mod prepare;
 mod publish;
 mod snapshot;
 
@@ -100,7 +102,7 @@ enum Phase {
     /// Nothing was published since the transaction began.
     Open,
     /// Its changes wait for those of other databases; see [`crate::group`].
-    Prepared(publish::Prepared),
+    Prepared(prepare::Prepared),
     /// It was committed; SQLite finishes its own work.
     Published,
     /// It cannot be committed any more: SQLite must roll back.

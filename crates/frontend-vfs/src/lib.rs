@@ -1,4 +1,40 @@
-//! SQLite VFS over Hozo namespaces.
+//! SQLite over Hozo namespaces: a VFS, SQL functions, and nothing of SQLite
+//! itself.
+//!
+//! A process may have several copies of SQLite: the program's own, the
+//! system's, one inside a language's module. So this library links none. A copy
+//! is a table of its functions ([`SqliteApi`]); a [`Vfs`] is registered in it
+//! and asks a [`Resolver`] what a name stands for.
+//!
+//! ```no_run
+//! # use std::sync::{Arc, OnceLock};
+//! # use hozo_frontend_vfs::{Open, Opened, Resolver, SqliteApi, Vfs, sqlite_api};
+//! # struct Stack;
+//! # impl Resolver for Stack {
+//! #     fn resolve(&self, _: &str, _: Open) -> hozo_traits::Result<Option<Opened>> { Ok(None) }
+//! #     fn is_ours(&self, _: &str) -> bool { false }
+//! # }
+//! # fn main() -> hozo_traits::Result<()> {
+//! static API: OnceLock<SqliteApi> = OnceLock::new();
+//! let api = match API.get() {
+//!     Some(api) => api,
+//!     None => {
+//!         let api = sqlite_api!(rusqlite::ffi)?;
+//!         API.get_or_init(|| api)
+//!     }
+//! };
+//! let vfs = Vfs::register(api, Arc::new(Stack), "hozo")?;
+//! # let _ = vfs;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it is made
+//!
+//! A plain state machine, `connection`, knows snapshots, pending writes, the
+//! writer slot and commits; it is tested without SQLite. Everything that touches
+//! C is a thin shell over it, in `ffi`, `api`, `vfs` and `sql`. Where the
+//! reasoning rests on what SQLite does, comments name its function.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code, reason = "C function pointers")]

@@ -17,8 +17,8 @@ pub struct Open {
 /// What a name stands for.
 #[derive(Clone)]
 pub struct Opened {
-    /// The namespace. Every opening of one namespace in a process gets the
-    /// same `Arc`, since its writer slot lives there.
+    /// The namespace, from the one `Namespaces` that the process has for its
+    /// store: writer slots live there.
     pub namespace: Arc<Namespace>,
     /// The one version to show, read-only; `None` for the head.
     pub snapshot: Option<Head>,

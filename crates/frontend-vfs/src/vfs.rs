@@ -4,10 +4,12 @@
 //! Every function that SQLite calls goes through [`shell::guard`], so that no
 //! panic crosses into C.
 
+mod control;
 mod db_file;
 mod host;
 mod mem_file;
 mod methods;
+mod opening;
 mod plain_file;
 mod pragma;
 mod shell;
@@ -27,7 +29,7 @@ use crate::group::Groups;
 use crate::process::{self, PerProcess};
 use crate::resolver::Resolver;
 
-pub(crate) use db_file::connection_of;
+pub(crate) use control::connection_of;
 pub(crate) use shell::sqlite_string;
 
 /// Limits of a registered VFS. What is not said keeps its default.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hozo_frontend_vfs::Options;
+use hozo_frontend_vfs::{Open, Opened, Options, Resolver, Vfs};
+use hozo_traits::Result;
 use hozo_traits::exec::block_on;
-use rusqlite::ffi;
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::faults::Gate;
 use crate::kit::{Ask, Kit};
@@ -118,4 +119,24 @@ fn a_damaged_page_is_an_error() {
     assert_eq!(crate::kit::code(e) & 0xff, ffi::SQLITE_IOERR);
     gate.fail_reads(false);
     assert_eq!(db.int("SELECT a FROM t"), 1);
+}
+
+#[test]
+fn a_panic_is_an_error() {
+    // The resolver is the one part of a call that the tests can make panic.
+    struct Panics;
+    impl Resolver for Panics {
+        fn resolve(&self, _: &str, _: Open) -> Result<Option<Opened>> {
+            panic!("as told")
+        }
+        fn is_ours(&self, name: &str) -> bool {
+            !name.starts_with('/')
+        }
+    }
+    let vfs = Vfs::register(crate::kit::api(), Arc::new(Panics), "panics").unwrap();
+    let flags = OpenFlags::default();
+    let open = || Connection::open_with_flags_and_vfs("app", flags, "panics");
+    assert_eq!(crate::kit::code(open().unwrap_err()) & 0xff, ffi::SQLITE_IOERR);
+    vfs.unregister().unwrap();
+    assert!(open().is_err(), "there is no such VFS any more");
 }
