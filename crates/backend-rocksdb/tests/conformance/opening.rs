@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
@@ -206,9 +207,11 @@ fn says_when_it_may_not() -> Result<Completion, Failed> {
     fs::create_dir(&closed)?;
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555))?;
     let root = rustix::process::geteuid().is_root();
-    // A binary that others may start.
+    // A binary that others may start. Another process writes it: were it this
+    // one, a child that another trial forks meanwhile would keep it "busy".
     let binary = dir.path().join("binary");
-    fs::copy(std::env::current_exe()?, &binary)?;
+    let copied = Command::new("cp").arg(std::env::current_exe()?).arg(&binary).status()?;
+    assert!(copied.success());
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
     for path in [store, closed.join("new")] {
         if !root && !path.starts_with(&closed) {
@@ -220,12 +223,8 @@ fn says_when_it_may_not() -> Result<Completion, Failed> {
                     .get_envs()
                     .map(|(k, v)| (k.to_owned(), v.unwrap().to_owned()))
                     .collect();
-                *command = std::process::Command::new(&binary);
-                command
-                    .envs(environment)
-                    .stdin(std::process::Stdio::piped())
-                    .stdout(std::process::Stdio::piped())
-                    .uid(NOBODY);
+                *command = Command::new(&binary);
+                command.envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped()).uid(NOBODY);
             }
         });
         let line = child.line();
