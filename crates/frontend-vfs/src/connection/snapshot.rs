@@ -151,6 +151,10 @@ impl Connection {
 
     /// Lets cached pages be told from stale ones up to this version.
     fn learn(&self, to: Version) -> Result<(), Failure> {
+        if self.head.is_some_and(|head| head.version == to) {
+            // It was learned when that head was taken.
+            return Ok(());
+        }
         self.wait(self.shared.changes.learn(&self.namespace, to))
     }
 

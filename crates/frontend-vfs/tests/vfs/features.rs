@@ -6,6 +6,7 @@ use std::time::Duration;
 use hozo_frontend_vfs::Options;
 use hozo_pages::Concurrency;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::faults::Gate;
@@ -484,4 +485,20 @@ fn writable_schema_and_header_pragmas_are_stored() {
     assert_eq!(other.int("PRAGMA application_id"), 4711);
     // The header says the size, and both counters agree.
     assert_eq!(other.int("PRAGMA page_count"), i64::from(kit.head("app").page_count));
+}
+
+#[test]
+fn a_database_can_be_reset() {
+    let kit = Kit::new();
+    let db = kit.open("app");
+    db.run(FILL);
+    let other = kit.open("app");
+    assert_eq!(other.int("SELECT count(*) FROM t"), 3000);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true).unwrap();
+    db.run("VACUUM");
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false).unwrap();
+    assert_eq!(kit.head("app").page_count, 1);
+    assert_eq!(other.int("SELECT count(*) FROM sqlite_schema"), 0);
+    other.run(FILL);
+    db.intact();
 }
