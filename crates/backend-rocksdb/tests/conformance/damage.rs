@@ -68,7 +68,7 @@ fn an_undamaged_copy_is_whole() {
 fn a_changed_byte_in_a_table() {
     let sample = Sample::closed();
     let (mut noticed, mut tried) = (0, 0);
-    for table in largest_tables(&sample).into_iter().take(2) {
+    for table in largest_tables(&sample).into_iter().take(1) {
         let length = fs::metadata(sample.dir.path().join(&table)).unwrap().len();
         for at in (0..length).step_by(usize::try_from(length / 25 + 1).unwrap()) {
             let outcome = damaged(&sample, |dir| {
@@ -78,7 +78,7 @@ fn a_changed_byte_in_a_table() {
             noticed += usize::from(!matches!(outcome, Outcome::Whole));
         }
     }
-    // Nearly all of these tables is pages, which are read; a few bytes of a
+    // Nearly all of it is pages, which are read; a few bytes of a
     // table matter to nobody.
     assert!(noticed * 10 > tried * 8, "{noticed} of {tried} noticed");
 }
