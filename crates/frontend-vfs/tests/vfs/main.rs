@@ -10,5 +10,7 @@ mod forks;
 mod history;
 mod kit;
 mod lists;
+mod optimistic;
 mod serial;
+mod sizes;
 mod traps;
