@@ -90,7 +90,10 @@ impl Engine {
         let log = wal::check(&path, sealed.as_ref().map_or(0, |seal| seal.sequence))?;
         let replay = log.files <= REPLAY_FILES_MAX && log.bytes <= REPLAY_BYTES_MAX;
         THREADS_OF.get_or_init(|| pid);
-        let db = options::open(config, &path, &options::Open { new: sealed.is_none(), replay })
+        // The seal is written before anything can be committed.
+        let new = sealed.is_none();
+        let before_log = new && found == Found::Store && log.files == 0;
+        let db = options::open(config, &path, &options::Open { new, before_log, replay })
             .map_err(|e| opening(e, &path))?;
         check_tables(&db, &path)?;
         let sequence = db.latest_sequence_number();

@@ -32,6 +32,9 @@ const INFO_LOG_BYTES_MAX: usize = 4 << 20;
 pub(super) struct Open {
     /// Nothing was ever committed: the database is to be made.
     pub(super) new: bool,
+    /// There is no log, because the making of the database was interrupted
+    /// before its first one.
+    pub(super) before_log: bool,
     /// The log is short enough to be left as it is.
     pub(super) replay: bool,
 }
@@ -58,10 +61,13 @@ fn of_store(config: &Config, open: &Open) -> Result<Options, Error> {
     // What the crate has no setters for.
     //
     // `track_and_verify_wals`: each log says which one it follows and how long
-    // that was, so that a missing or shortened one is noticed.
+    // that was, so that a missing or shortened one is noticed. A database that
+    // has no log at all is refused then, even before its first.
     // `avoid_flush_during_recovery`: see `REPLAY_BYTES_MAX`.
-    let settings =
-        format!("track_and_verify_wals=true;avoid_flush_during_recovery={}", open.replay);
+    let settings = format!(
+        "track_and_verify_wals={};avoid_flush_during_recovery={}",
+        !open.before_log, open.replay
+    );
     let mut options = Options::default().get_options_from_string(settings)?;
     options.create_if_missing(open.new);
     options.create_missing_column_families(open.new);

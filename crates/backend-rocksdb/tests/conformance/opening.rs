@@ -17,7 +17,7 @@ use super::child::{Running, Task};
 use super::kit::{History, open, refused};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let all: [(&str, fn()); 9] = [
+    let all: [(&str, fn()); 10] = [
         ("makes_missing_directories", makes_missing_directories),
         ("names_the_process_that_has_it", names_the_process_that_has_it),
         ("waits_for_the_process_that_has_it", waits_for_the_process_that_has_it),
@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("refuses_what_is_no_store", refuses_what_is_no_store),
         ("refuses_other_backends_and_formats", refuses_other_backends_and_formats),
         ("makes_again_what_was_not_finished", makes_again_what_was_not_finished),
+        ("makes_again_what_has_no_log_yet", makes_again_what_has_no_log_yet),
         ("is_not_for_forked_processes", is_not_for_forked_processes),
     ];
     let mut trials: Vec<Trial> = all
@@ -178,6 +179,24 @@ fn makes_again_what_was_not_finished() {
         drop(store);
         history.check(&open(&Config::new(dir.path())).unwrap()).unwrap();
     }
+}
+
+fn makes_again_what_has_no_log_yet() {
+    // RocksDB makes its manifest before its first log.
+    let dir = scratch();
+    drop(open(&Config::new(dir.path())).unwrap());
+    fs::remove_file(dir.path().join("SEAL")).unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let mut history = History::default();
+    let store = open(&Config::new(dir.path())).unwrap();
+    history.commits(&store, 2);
+    drop(store);
+    history.check(&open(&Config::new(dir.path())).unwrap()).unwrap();
 }
 
 fn is_not_for_forked_processes() {
