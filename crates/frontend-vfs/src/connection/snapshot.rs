@@ -103,25 +103,16 @@ impl Connection {
             self.adopt(fixed, false);
             return Ok(());
         }
-        let durability = self.synchronous.durability();
-        if let Some(slot) = self.shared.unpark(self.id) {
-            // The slot was kept for us, so this head stays the newest until
-            // we commit. On failure the slot is released.
-            let head = self.wait(self.namespace.heads())?.sequenced;
-            if durability == Durability::Durable {
-                self.wait(self.namespace.wait_durable(head.version))?;
-            }
-            self.learn(head.version)?;
-            self.adopt(head, false);
-            self.slot = Some(slot);
-            return Ok(());
-        }
-        let (head, in_flight) = match durability {
+        // A slot that was kept for us: nobody commits until we do, so that
+        // RESERVED finds what is chosen here.
+        let slot = self.shared.unpark(self.id);
+        let (head, in_flight) = match self.synchronous.durability() {
             Durability::Sequenced => (self.wait(self.namespace.heads())?.sequenced, false),
             Durability::Durable => self.durable_head()?,
         };
         self.learn(head.version)?;
         self.adopt(head, in_flight);
+        self.slot = slot;
         Ok(())
     }
 
@@ -189,23 +180,25 @@ impl Connection {
             self.slot = None;
             return Ok(());
         }
+        let mut asked = false;
         if self.slot.is_none() {
             // Who has read more than page 1 cannot move up: do not queue for a
             // slot that would come too late.
             if self.others_read && self.is_stale()? {
                 return Err(self.too_late());
             }
-            let (slot, asked) = self.take_slot()?;
+            let (slot, waited) = self.take_slot()?;
             self.slot = Some(slot);
-            if let Err(failure) = self.move_up() {
-                let slot = self.slot.take();
-                let comes_back = failure.kind() == Some(ErrorKind::Conflict) && !self.others_read;
-                if let Some(slot) = slot.filter(|_| comes_back) {
-                    let grace = if asked { PARK_LONG } else { PARK };
-                    self.shared.park(self.id, slot, grace);
-                }
-                return Err(failure);
+            asked = waited;
+        }
+        if let Err(failure) = self.move_up() {
+            let slot = self.slot.take();
+            let comes_back = failure.kind() == Some(ErrorKind::Conflict) && !self.others_read;
+            if let Some(slot) = slot.filter(|_| comes_back) {
+                let grace = if asked { PARK_LONG } else { PARK };
+                self.shared.park(self.id, slot, grace);
             }
+            return Err(failure);
         }
         Ok(())
     }

@@ -169,6 +169,28 @@ fn writers_do_not_wait_for_each_others_disk() {
 }
 
 #[test]
+fn a_writer_that_comes_back_does_not_wait_for_the_disk() {
+    let gate = Gate::new();
+    let kit = Kit::over(gate.clone());
+    let one = with_rows(&kit);
+    one.run("PRAGMA synchronous=NORMAL");
+    let two = kit.open("app");
+    two.int("SELECT sum(b) FROM t");
+    // A first try from a warm cache, just after which somebody commits.
+    two.run("BEGIN; SELECT sum(b) FROM t");
+    gate.hold();
+    one.run("UPDATE t SET b=1 WHERE a=1");
+    assert_eq!(two.code("UPDATE t SET b=2 WHERE a=2"), ffi::SQLITE_BUSY_SNAPSHOT);
+    two.run("ROLLBACK");
+    let before = gate.durable_waits();
+    two.run("BEGIN IMMEDIATE");
+    assert_eq!(two.int("SELECT sum(b) FROM t"), 1);
+    assert_eq!(gate.durable_waits(), before);
+    while_in_flight(&gate, move || two.run("UPDATE t SET b=2 WHERE a=2; COMMIT"));
+    assert_eq!(one.int("SELECT sum(b) FROM t"), 3);
+}
+
+#[test]
 fn commits_in_flight_that_write_page_one_are_waited_for() {
     let gate = Gate::new();
     let kit = Kit::over(gate.clone());
