@@ -12,6 +12,8 @@ use hozo_traits::{Ambient, PageStore, Result};
 
 #[path = "conformance/child.rs"]
 mod child;
+#[path = "conformance/cost.rs"]
+mod cost;
 #[path = "conformance/damage.rs"]
 mod damage;
 #[path = "conformance/full.rs"]
@@ -64,5 +66,6 @@ fn main() {
     all.extend(opening::trials());
     all.extend(damage::trials());
     all.extend(full::trials());
+    all.extend(cost::trials());
     run(all)
 }

@@ -217,3 +217,87 @@ fn a_large_log_becomes_tables_when_the_store_closes() {
     assert!(log < 100, "nothing was left in the log: {log}");
     assert!(engine.get(Space::Log, &399_u32.to_be_bytes()).unwrap().is_some());
 }
+
+/// What a power cut may leave: of what was synced everything, of what was
+/// written to the log since any blocks, in any order.
+#[test]
+fn a_power_cut_leaves_a_prefix_with_everything_that_was_synced() {
+    const DISK_BLOCK: usize = 512;
+    for seed in 1..=40 {
+        println!("seed {seed}");
+        let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let live = TempDir::new().unwrap();
+        let engine = Engine::open(&Config::new(live.path())).unwrap();
+        let batch = |n: u64| {
+            let value = Bytes::from(n.to_be_bytes().to_vec());
+            let bulk = Bytes::from(vec![u8::try_from(n % 251).unwrap(); 700]);
+            let key = Bytes::from(n.to_be_bytes().to_vec());
+            [
+                Op::Put { space: Space::Log, key: key.clone(), value: bulk },
+                Op::Put { space: Space::Times, key, value: Bytes::new() },
+                Op::Put { space: Space::System, key: Bytes::from_static(b"last"), value },
+            ]
+        };
+        let (mut last, mut synced, mut synced_length) = (0, 0, 0);
+        let stop = 20 + random.below(200);
+        while last < stop {
+            last += 1;
+            engine.apply(&batch(last)).unwrap();
+            if random.below(6) == 0 && last + 12 < stop {
+                engine.sync().unwrap();
+                synced = last;
+                synced_length = written_length(&engine);
+            }
+        }
+        let dead = TempDir::new().unwrap();
+        for entry in std::fs::read_dir(live.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), dead.path().join(entry.file_name())).unwrap();
+        }
+        drop(engine);
+        let (_, log) = wal::log_files(dead.path()).unwrap().pop().unwrap();
+        let mut bytes = std::fs::read(&log).unwrap();
+        let mut at = synced_length;
+        while at < bytes.len() {
+            let stop = ((at / DISK_BLOCK + 1) * DISK_BLOCK).min(bytes.len());
+            if random.below(5) == 0 {
+                bytes[at..stop].fill(0);
+            }
+            at = stop;
+        }
+        if random.below(4) == 0 {
+            let length = u64::try_from(bytes.len() - synced_length).unwrap();
+            bytes.truncate(synced_length + usize::try_from(random.below(length + 1)).unwrap());
+        }
+        std::fs::write(&log, bytes).unwrap();
+
+        for _ in 0..2 {
+            let engine = Engine::open(&Config::new(dead.path())).unwrap();
+            let left = engine.get(Space::System, b"last").unwrap();
+            let left = left.map_or(0, |v| u64::from_be_bytes(v[..].try_into().unwrap()));
+            assert!((synced..=last).contains(&left), "{left} of {synced} synced, {last} written");
+            for space in [Space::Log, Space::Times] {
+                let (start, end) = ([0; 8], [0xff; 8]);
+                let all = Scan {
+                    space,
+                    start: &start,
+                    end: &end,
+                    reverse: false,
+                    limit: usize::MAX,
+                    bytes_max: usize::MAX,
+                };
+                let keys = engine.scan(&all).unwrap();
+                let expected = (1..=left).map(|n| Bytes::from(n.to_be_bytes().to_vec()));
+                assert!(keys.into_iter().map(|(key, _)| key).eq(expected), "a prefix in {space:?}");
+            }
+        }
+    }
+}
+
+/// Where the log's last batch ends, or a little after.
+fn written_length(engine: &Engine) -> usize {
+    let (_, log) = wal::log_files(&engine.path).unwrap().pop().unwrap();
+    let bytes = std::fs::read(log).unwrap();
+    // The last batch may end with a few zeros.
+    bytes.iter().rposition(|b| *b != 0).map_or(0, |at| (at + 1 + 8).min(bytes.len()))
+}

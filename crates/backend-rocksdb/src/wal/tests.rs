@@ -317,3 +317,36 @@ fn any_bytes_are_judged_without_a_panic_and_twice_alike() {
         }
     }
 }
+
+#[test]
+fn zeros_where_a_file_should_begin_are_damage() {
+    // Batches of exactly one block, so that nothing else is out of place.
+    let (first, _) = synced_log(3, 40);
+    let mut log = Writer::default();
+    for i in 3..9 {
+        log.batch(1 + 2 * i, 2, 2 * i, BLOCK_BYTES - 7 - 12 - 11);
+    }
+    let dir = directory(&[(4, &first), (9, &log.bytes)]);
+    assert!(!check(dir.path(), 0).unwrap().torn);
+    log.bytes[..BLOCK_BYTES].fill(0);
+    let dir = directory(&[(4, &first), (9, &log.bytes)]);
+    assert_eq!(check(dir.path(), 0).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_batch_that_is_missing_without_a_trace_is_noticed() {
+    let with_gap = |synced: u64| {
+        let mut log = Writer::default();
+        log.batch(1, 2, 0, 40);
+        let gap = log.bytes.len();
+        log.batch(5, 2, synced, 40);
+        (log.bytes, gap)
+    };
+    let (bytes, _) = with_gap(4);
+    let dir = directory(&[(4, &bytes)]);
+    assert_eq!(check(dir.path(), 0).unwrap_err().kind(), ErrorKind::Corrupt);
+    let (bytes, gap) = with_gap(2);
+    let dir = directory(&[(4, &bytes)]);
+    assert!(check(dir.path(), 0).unwrap().torn);
+    assert_eq!(contents(&dir), [bytes[..gap].to_vec()]);
+}

@@ -22,11 +22,28 @@ pub(crate) enum Task {
     Open,
     /// Opens the store, forks, and says what the forked process can do with it.
     Fork,
+    /// Opens the store and commits durably, as often as `COMMITS` says.
+    Commit,
+}
+
+/// How many commits [`Task::Commit`] makes.
+pub(crate) const COMMITS: &str = "HOZO_ROCKSDB_COMMITS";
+
+impl Task {
+    const ALL: [(Task, &'static str); 4] = [
+        (Task::Hold, "hold"),
+        (Task::Open, "open"),
+        (Task::Fork, "fork"),
+        (Task::Commit, "commit"),
+    ];
 }
 
 impl Task {
-    const ALL: [(Task, &'static str); 3] =
-        [(Task::Hold, "hold"), (Task::Open, "open"), (Task::Fork, "fork")];
+    /// Gives a command the task.
+    pub(crate) fn tell(self, store: &Path, command: &mut Command) {
+        let name = Task::ALL.iter().find(|(task, _)| *task == self).map(|(_, name)| name);
+        command.env(TASK, name.unwrap()).env(STORE, store);
+    }
 }
 
 /// Does the task that this process was started for; false if there is none.
@@ -40,6 +57,10 @@ pub(crate) fn run() -> bool {
             Err(error) => say(&format!("{:?} {error}", error.kind())),
         },
         Some(Task::Fork) => fork(&config),
+        Some(Task::Commit) => {
+            let count = env::var(COMMITS).unwrap().parse().unwrap();
+            History::default().commits(&kit::open(&config).unwrap(), count);
+        }
         None => panic!("no task {task}"),
     }
     true
@@ -99,15 +120,14 @@ pub(crate) struct Running {
 impl Running {
     /// Starts this binary for a task, with a name that errors will show.
     pub(crate) fn start(task: Task, store: &Path, customize: impl FnOnce(&mut Command)) -> Running {
-        let name = Task::ALL.iter().find(|(t, _)| *t == task).map(|(_, name)| name);
         let mut command = Command::new(env::current_exe().unwrap());
-        command
-            .arg("a-child-of-the-test")
-            .env(TASK, name.unwrap())
-            .env(STORE, store)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+        command.arg("a-child-of-the-test").stdin(Stdio::piped()).stdout(Stdio::piped());
+        task.tell(store, &mut command);
         customize(&mut command);
+        Running::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Running {
         let mut process = command.spawn().unwrap();
         let input = process.stdin.take();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -231,6 +231,11 @@ fn a_missing_log() {
         let outcome = damaged(&sample, |dir| fs::remove_file(dir.join(&log)).unwrap());
         assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
     }
+    // One that is empty has no flaw, but the seal knows of more.
+    let sample = Sample::closed();
+    let log = sample.files(".log").pop().unwrap();
+    let outcome = damaged(&sample, |dir| fs::write(dir.join(&log), "").unwrap());
+    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
 }
 
 fn our_own_files() {
