@@ -115,6 +115,9 @@ pub fn python_environment() -> &'static Path {
 pub fn bundled_sqlite_source() -> Option<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        // What other platforms need is not in the registry of a machine that has
+        // only ever built for its own.
+        .arg(format!("--filter-platform={}-unknown-linux-gnu", std::env::consts::ARCH))
         .current_dir(repository())
         .output()
         .ok()?;

@@ -230,6 +230,9 @@ fn amalgamation_source() -> PathBuf {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let output = Command::new(cargo)
                 .args(["metadata", "--format-version", "1", "--offline"])
+                // What other platforms need is not in the registry of a machine that has
+                // only ever built for its own.
+                .arg(format!("--filter-platform={}-unknown-linux-gnu", std::env::consts::ARCH))
                 .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .output()
                 .expect("cargo runs");

@@ -167,6 +167,9 @@ fn amalgamation() -> PathBuf {
 fn sqlite_source() -> PathBuf {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--format-version", "1", "--offline"])
+        // What other platforms need is not in the registry of a machine that has
+        // only ever built for its own.
+        .arg(format!("--filter-platform={}-unknown-linux-gnu", std::env::consts::ARCH))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
