@@ -39,7 +39,7 @@ demo: setup-demo build ## Load a real data set with sqlite3, change it, and quer
 	@demo/run.sh "$(OUT)"
 
 test: setup-test build ## Run every test, end-to-end tests included
-	@$(CARGO) run --quiet --release --locked -p xtask -- test
+	@$(CARGO) run --quiet --release --locked -p xtask -- test "$(PROGRAMS)" "$(LIBRARIES)"
 
 build: setup-build ## Build the command, the preload library and the extension
 	$(CARGO) build $(PROGRAMS)

@@ -22,17 +22,22 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace")
 }
 
-/// The built programs, of this very checkout: they are built first unless
-/// `make test`, which has just done so, says that they are.
+/// The built programs, of this very checkout: `make build` comes first unless
+/// `make test`, which has just done so, says that it did.
 pub fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // The test binary lies in <target>/<profile>/deps.
+        // The test binary lies in <target>/<profile>/deps; what users get is
+        // built in one profile.
         let exe = std::env::current_exe().expect("a running test has a path");
-        let dir = exe.ancestors().nth(2).expect("a test binary lies in deps").to_path_buf();
+        let target = exe.ancestors().nth(3).expect("a test binary lies in deps");
         if std::env::var_os("HOZO_TESTS_BUILT").is_none() {
-            build(&dir);
+            let mut make = Command::new("make");
+            make.arg("build").current_dir(repository()).env("CARGO_TARGET_DIR", target);
+            let status = make.status().expect("make is installed");
+            assert!(status.success(), "the workspace did not build");
         }
+        let dir = target.join("release");
         Built {
             hozo: there(dir.join("hozo")),
             preload: there(dir.join("libhozo_preload.so")),
@@ -40,24 +45,6 @@ pub fn built() -> &'static Built {
             dir,
         }
     })
-}
-
-/// In two goes, as the Makefile explains.
-fn build(dir: &Path) {
-    const LIBRARIES: [&str; 2] = ["hozo-preload", "hozo-sqlite-ext"];
-    let target = dir.parent().expect("a profile's directory lies in the target directory");
-    let mut programs = vec!["--workspace"];
-    programs.extend(LIBRARIES.iter().flat_map(|library| ["--exclude", library]));
-    let libraries = LIBRARIES.iter().flat_map(|library| ["-p", library]).collect();
-    for selection in [programs, libraries] {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--locked"]).args(selection).current_dir(repository());
-        if dir.file_name().is_some_and(|profile| profile == "release") {
-            cargo.arg("--release");
-        }
-        let status = cargo.env("CARGO_TARGET_DIR", target).status();
-        assert!(status.is_ok_and(|status| status.success()), "the workspace did not build");
-    }
 }
 
 fn there(path: PathBuf) -> PathBuf {

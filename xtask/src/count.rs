@@ -32,20 +32,13 @@ impl Counts {
     }
 }
 
-/// Loaded into other programs, and so without the SQLite that other crates
-/// link. Cargo joins the features of what it builds at once: see the Makefile.
-const LIBRARIES: [&str; 2] = ["hozo-preload", "hozo-sqlite-ext"];
-
-/// Runs all tests, showing their output as it comes.
-pub(crate) fn run(root: &Path, arguments: &[&str]) -> ExitCode {
-    let mut programs = vec!["--workspace"];
-    programs.extend(LIBRARIES.iter().flat_map(|library| ["--exclude", library]));
-    let libraries: Vec<&str> = LIBRARIES.iter().flat_map(|library| ["-p", library]).collect();
-
+/// Runs `cargo test` once for each of `selections`, which are its arguments with
+/// spaces between them, and shows its output as it comes.
+pub(crate) fn run(root: &Path, selections: &[&str]) -> ExitCode {
     let mut seen = Seen::default();
     let mut ok = true;
-    for selection in [programs, libraries] {
-        ok &= cargo_test(root, &selection, arguments, &mut seen);
+    for selection in selections {
+        ok &= cargo_test(root, selection, &mut seen);
     }
     for line in &seen.skipped {
         println!("{line}");
@@ -69,12 +62,11 @@ struct Seen {
 }
 
 /// One run of `cargo test`: whether it succeeded.
-fn cargo_test(root: &Path, selection: &[&str], arguments: &[&str], seen: &mut Seen) -> bool {
+fn cargo_test(root: &Path, selection: &str, seen: &mut Seen) -> bool {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let child = Command::new(cargo)
-        .args(["test", "--release", "--locked", "--no-fail-fast"])
-        .args(selection)
-        .args(arguments)
+        .args(["test", "--no-fail-fast"])
+        .args(selection.split_whitespace())
         .current_dir(root)
         // What tests need to start is built by now; see tests/src/built.rs.
         .env("HOZO_TESTS_BUILT", "1")
