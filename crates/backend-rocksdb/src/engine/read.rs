@@ -37,6 +37,9 @@ pub(super) fn current(iterator: &DBRawIterator<'_>) -> Result<Option<Pair>> {
 /// 1.5 µs. So versions stay in their natural order, where scans need them, and
 /// an iterator is kept only as long as one call: longer it would pin tables
 /// and write buffers, and have to be refreshed (3.5 µs) to see new commits.
+///
+/// Before compaction, with 17 tables that overlap, the filters count: 13 µs
+/// instead of 45, and 26 instead of 296 where the block cache misses.
 pub(super) fn last_in(
     iterator: &mut DBRawIterator<'_>,
     start: &[u8],
