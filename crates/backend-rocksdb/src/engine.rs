@@ -22,6 +22,7 @@ mod ahead;
 mod error;
 mod options;
 mod read;
+mod stall;
 
 /// What the engine can take. RocksDB itself would take gigabytes; these keep
 /// one batch well within the write buffer, and a log record within memory.
@@ -112,7 +113,7 @@ impl Engine {
             synced: AtomicU64::new(sequence),
             written: AtomicU64::new(if replay { log.bytes } else { 0 }),
             seal,
-            write_options: WriteOptions::default(),
+            write_options: stall::write_options(),
             _lock: lock,
         })
     }
@@ -142,8 +143,9 @@ impl Drop for Engine {
         // it was, which is right if old, and the log has everything.
         let sequence = db.latest_sequence_number();
         let synced = sequence == self.synced.load(Ordering::Acquire) || db.flush_wal(true).is_ok();
-        if self.written.load(Ordering::Relaxed) > REPLAY_BYTES_MAX {
+        if self.written.load(Ordering::Relaxed) > REPLAY_BYTES_MAX && stall::is_healthy(&db) {
             // Cheaper now, from memory, than from the log at the next opening.
+            // Where tables cannot be written it would wait for ever.
             let families: Vec<_> = Space::ALL.iter().filter_map(|s| family(&db, *s).ok()).collect();
             let mut options = FlushOptions::default();
             options.set_wait(true);
@@ -272,24 +274,28 @@ impl LocalEngine for Engine {
 
     fn apply(&self, ops: &[Op]) -> Result<()> {
         let db = self.db()?;
-        let mut batch = WriteBatch::default();
-        batch.put_log_data(wal::mark(self.synced.load(Ordering::Acquire)));
-        for op in ops {
-            match op {
-                Op::Put { space, key, value } => batch.put_cf(family(db, *space)?, key, value),
-                Op::Delete { space, key } => batch.delete_cf(family(db, *space)?, key),
-                Op::DeleteRange { space, start, end } if start < end => {
-                    batch.delete_range_cf(family(db, *space)?, start, end);
+        let batch = || {
+            let mut batch = WriteBatch::default();
+            batch.put_log_data(wal::mark(self.synced.load(Ordering::Acquire)));
+            for op in ops {
+                match op {
+                    Op::Put { space, key, value } => batch.put_cf(family(db, *space)?, key, value),
+                    Op::Delete { space, key } => batch.delete_cf(family(db, *space)?, key),
+                    Op::DeleteRange { space, start, end } if start < end => {
+                        batch.delete_range_cf(family(db, *space)?, start, end);
+                    }
+                    // RocksDB refuses a range that is the wrong way round.
+                    Op::DeleteRange { .. } => {}
                 }
-                // RocksDB refuses a range that is the wrong way round.
-                Op::DeleteRange { .. } => {}
             }
-        }
-        self.ahead.before_write(batch.size_in_bytes());
-        self.written.fetch_add(batch.size_in_bytes() as u64, Ordering::Relaxed);
+            Ok(batch)
+        };
+        let first = batch()?;
+        self.ahead.before_write(first.size_in_bytes());
+        self.written.fetch_add(first.size_in_bytes() as u64, Ordering::Relaxed);
         // Without sync this is one write to the log file: in the kernel, so
         // the death of this process does not undo it.
-        db.write_opt(batch, &self.write_options).map_err(writing)
+        stall::write(db, &self.write_options, first, batch)
     }
 
     fn sync(&self) -> Result<()> {

@@ -83,10 +83,17 @@ pub(crate) fn check(directory: &Path, sealed: u64) -> Result<Log> {
     // Only now is it known that nothing durable is behind the hole, if any.
     // What a killed process wrote may be in the page cache only, and whoever
     // reads it from here on may rely on it: it is synced.
-    let unsynced = walk.newest > sealed;
+    let unused = passed_over(&files, &kept);
+    let unsynced = walk.newest > sealed || !unused.is_empty();
     let mut log = Log { files: files.len(), ..Log::default() };
     // The newest first: being interrupted must not leave a gap between files.
-    for ((_, path), keep) in files.iter().zip(&kept).rev() {
+    for (i, ((_, path), keep)) in files.iter().zip(&kept).enumerate().rev() {
+        if unused.contains(&i) {
+            std::fs::remove_file(path)
+                .map_err(|e| io_error(e, "an empty log file cannot be removed", path))?;
+            log.files -= 1;
+            continue;
+        }
         log.bytes += keep.bytes;
         log.torn |= keep.torn;
         if keep.bytes < keep.length || unsynced {
@@ -97,6 +104,19 @@ pub(crate) fn check(directory: &Path, sealed: u64) -> Result<Log> {
         sync_directory(directory)?;
     }
     Ok(log)
+}
+
+/// Which files hold no batch and are not what their successor says that it
+/// follows. On a full disk RocksDB makes a log, cannot use it, and goes on with
+/// the next; later it takes the one between for a sign of damage.
+fn passed_over(files: &[(u64, PathBuf)], kept: &[Keep]) -> Vec<usize> {
+    let mut unused = Vec::new();
+    for (i, keep) in kept.iter().enumerate() {
+        let Some(follows) = keep.follows else { continue };
+        let between = (0..i).rev().take_while(|j| files[*j].0 > follows);
+        unused.extend(between.filter(|j| !kept[*j].batches && !kept[*j].torn));
+    }
+    unused
 }
 
 /// The number of a log file and its path, oldest first.
@@ -122,6 +142,10 @@ struct Keep {
     bytes: u64,
     length: u64,
     torn: bool,
+    /// Whether a batch that says something is among it.
+    batches: bool,
+    /// The file that it says it follows.
+    follows: Option<u64>,
 }
 
 fn cut(path: &Path, keep: &Keep) -> io::Result<()> {
@@ -165,7 +189,7 @@ impl Walk {
             .map_err(|e| io_error(e, "a log file of the store cannot be read", path))?;
         let unreadable = |e| io_error(e, "a log file of the store cannot be read", path);
         let length = file.metadata().map_err(unreadable)?.len();
-        let mut keep = Keep { bytes: 0, length, torn: false };
+        let mut keep = Keep { bytes: 0, length, torn: false, batches: false, follows: None };
         let mut reader = Reader::default();
         let mut block = vec![0; BLOCK_BYTES];
         let mut first = true;
@@ -180,6 +204,7 @@ impl Walk {
                         self.open_hole(path, offset)
                     }
                     Step::Record(record) => {
+                        keep.batches |= record.batch().is_none_or(|batch| batch.count > 0);
                         if self.batch(path, &record, &mut first)? {
                             keep.bytes = record.end;
                         } else {
@@ -189,6 +214,7 @@ impl Walk {
                     }
                     Step::Predecessor { number, bytes, end } => {
                         self.predecessor(number, bytes)?;
+                        keep.follows = Some(number);
                         if self.hole.is_none() {
                             keep.bytes = end;
                         }

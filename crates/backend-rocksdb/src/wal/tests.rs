@@ -249,6 +249,27 @@ fn files_that_rocksdb_deleted_leave_a_gap_that_is_none() {
 }
 
 #[test]
+fn a_file_that_was_made_and_passed_over_goes() {
+    let (first, _) = synced_log(3, 40);
+    let mut unused = Writer::default();
+    unused.predecessor(4, first.len() as u64, 6);
+    let mut third = Writer::default();
+    third.predecessor(4, first.len() as u64, 6);
+    third.batch(7, 2, 6, 40);
+    for between in [&[][..], &unused.bytes] {
+        let dir = directory(&[(4, &first), (7, between), (9, &third.bytes)]);
+        assert_eq!(check(dir.path(), 6).unwrap().files, 2);
+        assert_eq!(contents(&dir), [first.clone(), third.bytes.clone()]);
+    }
+    // One that holds something is not ours to judge.
+    let mut used = Writer::default();
+    used.predecessor(4, first.len() as u64, 6);
+    used.batch(7, 2, 6, 40);
+    let dir = directory(&[(4, &first), (7, &used.bytes), (9, &third.bytes)]);
+    assert_eq!(check(dir.path(), 6).unwrap().files, 3);
+}
+
+#[test]
 fn the_seal_covers_what_no_later_mark_does() {
     let (bytes, starts) = synced_log(3, 40);
     let mut damaged = bytes.clone();
