@@ -1,13 +1,10 @@
 # The front door: `make help` lists what it can do.
 #
-# One profile, --release, for building, testing, checking and measuring: that
-# keeps RocksDB compiled once. The target directory is outside the checkout and
+# Everything, with every feature, in one profile, --release, for building,
+# testing, checking and measuring: that keeps RocksDB compiled once. Plain `cargo
+# build` and `cargo test` leave RocksDB out and need no C++. The target directory is outside the checkout and
 # shared by all clones for the same reason; set HOZO_TARGET_DIR (or cargo's
 # CARGO_TARGET_DIR) to have another.
-#
-# What is linked is built in two goes. The libraries that are loaded into other
-# programs must not have an SQLite inside, and the command has one; cargo joins
-# the features of all crates that it builds at once, so they are built apart.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -21,9 +18,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO := cargo
 OUT := $(CARGO_TARGET_DIR)/release
-ALL := --release --locked --workspace
-LIBRARIES := --release --locked -p hozo-preload -p hozo-sqlite-ext
-PROGRAMS := $(ALL) --exclude hozo-preload --exclude hozo-sqlite-ext
+# What is built without RocksDB has a directory of its own, so that the two do
+# not write over each other.
+PLAIN := $(CARGO_TARGET_DIR)/plain
+DEMO := -p hozo-cli -p hozo-preload -p hozo-sqlite-ext
+ALL := --release --locked --workspace --all-features
 
 .PHONY: help demo test build lint doc bench floors install uninstall clean \
         setup-build setup-demo setup-test
@@ -35,26 +34,27 @@ help: ## Show this list
 	@echo
 	@echo "Built files go to $(OUT)"
 
-demo: setup-demo build ## Load a real data set with sqlite3, change it, and query the past
-	@demo/run.sh "$(OUT)"
+demo: setup-demo ## Load a real data set with sqlite3, change it, and query the past; needs no C++
+	$(CARGO) build --locked --target-dir "$(PLAIN)" $(DEMO)
+	@demo/run.sh "$(PLAIN)/debug"
 
 test: setup-test build ## Run every test, end-to-end tests included
-	@$(CARGO) run --quiet --release --locked -p xtask -- test "$(PROGRAMS)" "$(LIBRARIES)"
+	@$(CARGO) run --quiet --release --locked -p xtask -- test $(ALL)
 
 build: setup-build ## Build the command, the preload library and the extension
-	$(CARGO) build $(PROGRAMS)
-	$(CARGO) build $(LIBRARIES)
+	$(CARGO) build $(ALL)
 
-lint: setup-build ## Check formatting, clippy's warnings and the floors
+lint: setup-build ## Check formatting, clippy's warnings, the floors and generated code
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
 	@$(CARGO) run --quiet --release --locked -p xtask -- floors
+	@$(CARGO) run --quiet --release --locked -p xtask -- proto --check
 
 doc: setup-build ## Build the API documentation, warnings (broken links) as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(ALL) --no-deps
 
 bench: setup-build ## Measure against SQLite on a plain file
-	$(CARGO) bench --locked -p hozo-benches
+	$(CARGO) bench --locked --workspace --all-features --bench sqlite
 
 floors: ## Check which crate depends on which, and the rules for backends
 	@$(CARGO) run --quiet --release --locked -p xtask -- floors

@@ -6,58 +6,71 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
-use hozo_benches::{Comparison, Database, Kind, Scratch, criterion_dir, print_ratios};
+use hozo::traits::PageNo;
+use hozo::traits::exec::block_on;
+use hozo_benches::{Comparison, Database, Kind, Scratch, backends, criterion_dir, print_ratios};
 use rusqlite::Connection;
 
 /// Rows of the table that point reads and scans work on.
 const ROWS: i64 = 100_000;
 /// How deep the old version lies that is compared with the head.
 const DEPTH: u64 = 10_000;
+/// Updates whose bytes are counted: so many that it does not matter that files
+/// grow by a MiB.
+const COUNTED: u64 = 50_000;
+/// Pages of the database whose pages are read one by one, all of them.
+const PAGES: u32 = 150;
 /// Connections that write at once.
 const WRITERS: usize = 8;
 
-const COMPARISONS: &[Comparison] = &[
-    speed("durable one-row transactions, 1 connection", "durable_1", "wal_full", "at least 1.0"),
-    speed("durable one-row transactions, 8 connections", "durable_8", "wal_full", "at least 3"),
-    speed("the same, optimistic, 8 tables", "durable_8_tables", "wal_full", "at least 3"),
-    time("100,000 rows in one transaction", "bulk_load", "journal", "at most 1.15"),
-    speed("point reads, warm", "point_reads", "journal", "at least 1.0"),
-    speed("point reads, warm, no SQLite cache", "point_reads_uncached", "journal", "at least 1.0"),
-    time("full scan", "scan", "journal", "at most 1.15"),
-    Comparison {
-        what: "point reads 10,000 commits deep, against head",
-        group: "history",
-        ours: "deep",
-        yardstick: "head",
-        aim: "at most 1.2",
-        as_speed: false,
-    },
-    Comparison {
-        what: "open and first read, 10,000 commits against 10",
-        group: "open",
-        ours: "after_10000",
-        yardstick: "after_10",
-        aim: "about 1",
-        as_speed: false,
-    },
+/// The measurements beside a plain file: what, its group, the plain file's kind,
+/// and the aim.
+const BESIDE_SQLITE: &[(&str, &str, &str, &str)] = &[
+    ("durable one-row transactions, 1 connection", "durable_1", "wal_full", "at least 1.0"),
+    ("durable one-row transactions, 8 connections", "durable_8", "wal_full", "at least 3"),
+    ("the same, optimistic, 8 tables", "durable_8_tables", "wal_full", "at least 3"),
+    ("100,000 rows in one transaction", "bulk_load", "journal", "time, at most 1.15"),
+    ("point reads, warm", "point_reads", "journal", "at least 1.0"),
+    ("point reads, warm, no SQLite cache", "point_reads_uncached", "journal", "at least 1.0"),
+    ("full scan", "scan", "journal", "time, at most 1.15"),
 ];
 
-const fn speed(
-    what: &'static str,
-    group: &'static str,
-    yardstick: &'static str,
-    aim: &'static str,
-) -> Comparison {
-    Comparison { what, group, ours: "hozo", yardstick, aim, as_speed: true }
+/// The measurements of a backend beside itself: what, its group without the
+/// backend, what is judged, beside what, and the aim.
+const BESIDE_ITSELF: &[(&str, &str, &str, &str, &str)] = &[
+    ("point reads 10,000 commits deep", "history", "deep", "head", "at most 1.2"),
+    ("the same, every page from the store", "history_pages", "deep", "head", "at most 1.2"),
+    ("open and first read, 10,000 commits", "open", "after_10000", "after_10", "about 1"),
+];
+
+fn comparisons() -> Vec<Comparison> {
+    let mut all = Vec::new();
+    for (what, group, yardstick, aim) in BESIDE_SQLITE {
+        all.extend(backends().into_iter().map(|backend| Comparison {
+            what: format!("{what}, {backend}"),
+            group: (*group).to_owned(),
+            ours: backend,
+            yardstick,
+            aim,
+            as_speed: !aim.starts_with("time"),
+        }));
+    }
+    for (what, group, ours, yardstick, aim) in BESIDE_ITSELF {
+        all.extend(backends().into_iter().map(|backend| Comparison {
+            what: format!("{what}, {backend}"),
+            group: format!("{group}_{backend}"),
+            ours,
+            yardstick,
+            aim,
+            as_speed: false,
+        }));
+    }
+    all
 }
 
-const fn time(
-    what: &'static str,
-    group: &'static str,
-    yardstick: &'static str,
-    aim: &'static str,
-) -> Comparison {
-    Comparison { what, group, ours: "hozo", yardstick, aim, as_speed: false }
+/// A plain file, then a namespace over each backend.
+fn beside(plain: Kind, ours: fn(&'static str) -> Kind) -> Vec<Kind> {
+    std::iter::once(plain).chain(backends().into_iter().map(ours)).collect()
 }
 
 fn main() {
@@ -70,15 +83,15 @@ fn main() {
     durable(&mut criterion, &scratch);
     bulk_load(&mut criterion, &scratch);
     reads(&mut criterion, &scratch);
-    history(&mut criterion, &scratch);
+    backends().into_iter().for_each(|backend| history(&mut criterion, &scratch, backend));
     criterion.final_summary();
-    print_ratios(&criterion_dir(), COMPARISONS);
-    bytes_per_update(&scratch);
+    print_ratios(&criterion_dir(), &comparisons());
+    backends().into_iter().for_each(|backend| bytes_per_update(&scratch, backend));
 }
 
 fn durable(criterion: &mut Criterion, scratch: &Scratch) {
     let mut group = criterion.benchmark_group("durable_1");
-    for kind in [Kind::WalFull, Kind::Hozo] {
+    for kind in beside(Kind::WalFull, Kind::Hozo) {
         let database = scratch.create(kind);
         let connection = counters(&database);
         let mut update = connection.prepare("UPDATE counter0 SET n = n + 1 WHERE id = ?1").unwrap();
@@ -93,13 +106,13 @@ fn durable(criterion: &mut Criterion, scratch: &Scratch) {
     group.finish();
 
     let mut group = criterion.benchmark_group("durable_8");
-    for kind in [Kind::WalFull, Kind::Hozo] {
+    for kind in beside(Kind::WalFull, Kind::Hozo) {
         write_side_by_side(&mut group, scratch, kind, |_| 0);
     }
     group.finish();
 
     let mut group = criterion.benchmark_group("durable_8_tables");
-    for kind in [Kind::WalFull, Kind::HozoOptimistic] {
+    for kind in beside(Kind::WalFull, Kind::HozoOptimistic) {
         write_side_by_side(&mut group, scratch, kind, |writer| writer);
     }
     group.finish();
@@ -178,7 +191,7 @@ fn counters(database: &Database) -> Connection {
 fn bulk_load(criterion: &mut Criterion, scratch: &Scratch) {
     let mut group = criterion.benchmark_group("bulk_load");
     group.sample_size(10);
-    for kind in [Kind::Journal, Kind::Hozo] {
+    for kind in beside(Kind::Journal, Kind::Hozo) {
         let database = scratch.create(kind);
         let connection = database.connect();
         let mut table = 0;
@@ -207,11 +220,12 @@ fn load(connection: &Connection, table: &str) {
 }
 
 fn reads(criterion: &mut Criterion, scratch: &Scratch) {
-    let databases = [Kind::Journal, Kind::Hozo].map(|kind| {
+    let databases = beside(Kind::Journal, Kind::Hozo).into_iter().map(|kind| {
         let database = scratch.create(kind);
         load(&database.connect(), "rows");
         (kind, database)
     });
+    let databases: Vec<_> = databases.collect();
     // The default cache of SQLite holds about 2 MiB of these 5 MiB; with
     // cache_size = 0 every page comes from the file or from Hozo.
     for (name, pragma) in [
@@ -248,8 +262,8 @@ fn reads(criterion: &mut Criterion, scratch: &Scratch) {
     group.finish();
 }
 
-fn history(criterion: &mut Criterion, scratch: &Scratch) {
-    let database = scratch.create(Kind::Hozo);
+fn history(criterion: &mut Criterion, scratch: &Scratch, backend: &'static str) {
+    let database = scratch.create(Kind::Hozo(backend));
     let first = {
         let connection = counters(&database);
         let version = database.version(&connection);
@@ -260,7 +274,7 @@ fn history(criterion: &mut Criterion, scratch: &Scratch) {
         }
         version
     };
-    let mut group = criterion.benchmark_group("history");
+    let mut group = criterion.benchmark_group(format!("history_{backend}"));
     for (name, connection) in [("deep", database.connect_at(&first)), ("head", database.connect())]
     {
         connection.execute_batch("PRAGMA cache_size = 0").unwrap();
@@ -274,15 +288,16 @@ fn history(criterion: &mut Criterion, scratch: &Scratch) {
         });
     }
     group.finish();
+    history_pages(criterion, &database, backend, &first);
 
-    let young = scratch.create(Kind::Hozo);
+    let young = scratch.create(Kind::Hozo(backend));
     {
         let connection = counters(&young);
         for id in 1..=10 {
             connection.execute("UPDATE counter0 SET n = n + 1 WHERE id = ?1", [id]).unwrap();
         }
     }
-    let mut group = criterion.benchmark_group("open");
+    let mut group = criterion.benchmark_group(format!("open_{backend}"));
     for (name, database) in [("after_10000", database), ("after_10", young)] {
         let closed = database.copy();
         // The first open after a crash replays the log; that is bounded by the
@@ -293,9 +308,27 @@ fn history(criterion: &mut Criterion, scratch: &Scratch) {
     group.finish();
 }
 
+/// Reads of single pages from the store, which no connection remembers.
+fn history_pages(criterion: &mut Criterion, database: &Database, backend: &str, first: &str) {
+    let namespace = database.namespace();
+    let head = block_on(namespace.heads()).unwrap().sequenced;
+    let mut group = criterion.benchmark_group(format!("history_pages_{backend}"));
+    for (name, version) in [("deep", first.parse().unwrap()), ("head", head.version)] {
+        let mut no = 0;
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                no = (no + 7) % PAGES + 1;
+                let page = [PageNo::new(no).unwrap()];
+                black_box(block_on(namespace.read(&page, version)).unwrap())
+            })
+        });
+    }
+    group.finish();
+}
+
 /// Not a time: what one small UPDATE adds to the store's directory.
-fn bytes_per_update(scratch: &Scratch) {
-    let database = scratch.create(Kind::HozoSmallBuffer);
+fn bytes_per_update(scratch: &Scratch, backend: &'static str) {
+    let database = scratch.create_to_count(backend);
     let connection = counters(&database);
     connection.execute_batch("PRAGMA synchronous = NORMAL").unwrap();
     let mut update = connection.prepare("UPDATE counter0 SET n = n + 1 WHERE id = ?1").unwrap();
@@ -305,12 +338,12 @@ fn bytes_per_update(scratch: &Scratch) {
         }
     };
     run(100);
-    let before = database.bytes_in_tables();
-    run(DEPTH);
-    let after = database.bytes_in_tables();
+    let before = database.history_bytes();
+    run(COUNTED);
+    let after = database.history_bytes();
     println!(
-        "{:<44} {:>12}                        aim: at most 600",
-        "bytes of history per one-row UPDATE",
-        (after - before) / DEPTH
+        "{:<54} {:>12}                        aim: at most 600",
+        format!("bytes of history per one-row UPDATE, {backend}"),
+        (after - before) / COUNTED
     );
 }

@@ -8,9 +8,9 @@ use serde_json::Value;
 /// Two measurements of one group, and what their ratio should be.
 pub struct Comparison {
     /// What is compared, for the table.
-    pub what: &'static str,
+    pub what: String,
     /// The criterion group.
-    pub group: &'static str,
+    pub group: String,
     /// The measurement that is judged.
     pub ours: &'static str,
     /// The measurement that it is judged against.
@@ -28,12 +28,12 @@ pub struct Comparison {
 /// measurement; the range shown is the ratio at the unfavourable and at the
 /// favourable ends of the two intervals.
 pub fn print_ratios(criterion_dir: &Path, comparisons: &[Comparison]) {
-    println!("\n{:<44} {:>12} {:>12} {:>8}  {:<15} aim", "what", "Hozo", "yardstick", "ratio", "");
+    println!("\n{:<54} {:>12} {:>12} {:>8}  {:<15} aim", "what", "Hozo", "yardstick", "ratio", "");
     for c in comparisons {
-        let ours = Median::read(criterion_dir, c.group, c.ours);
-        let yardstick = Median::read(criterion_dir, c.group, c.yardstick);
+        let ours = Median::read(criterion_dir, &c.group, c.ours);
+        let yardstick = Median::read(criterion_dir, &c.group, c.yardstick);
         let (Some(ours), Some(yardstick)) = (ours, yardstick) else {
-            println!("{:<44} not measured in this run", c.what);
+            println!("{:<54} not measured in this run", c.what);
             continue;
         };
         let ratio = |ours: f64, yardstick: f64| {
@@ -41,7 +41,7 @@ pub fn print_ratios(criterion_dir: &Path, comparisons: &[Comparison]) {
         };
         let ends = [ratio(ours.upper, yardstick.lower), ratio(ours.lower, yardstick.upper)];
         println!(
-            "{:<44} {:>12} {:>12} {:>7.2}x  {:<15} {}",
+            "{:<54} {:>12} {:>12} {:>7.2}x  {:<15} {}",
             c.what,
             duration(ours.point),
             duration(yardstick.point),

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hozo::pages::Target;
+use hozo::pages::{Namespace, Target};
 use hozo::traits::exec::block_on;
 use hozo::{Plan, Registry, Stack};
+use hozo_embedded::Connect as _;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -21,13 +22,17 @@ pub enum Kind {
     WalFull,
     /// A plain file with SQLite's default journal.
     Journal,
-    /// A Hozo namespace over RocksDB, `serial`.
-    Hozo,
-    /// A Hozo namespace over RocksDB, `optimistic`.
-    HozoOptimistic,
-    /// As [`Kind::Hozo`], with a write buffer so small that history goes to
-    /// table files soon, where its bytes can be counted.
-    HozoSmallBuffer,
+    /// A Hozo namespace over this backend, `serial`.
+    Hozo(&'static str),
+    /// A Hozo namespace over this backend, `optimistic`.
+    HozoOptimistic(&'static str),
+}
+
+/// The backends that are compared with SQLite, of those that are compiled in.
+pub fn backends() -> Vec<&'static str> {
+    let all = ["hashdbm", "rocksdb"];
+    let builtin = Registry::builtin();
+    all.into_iter().filter(|backend| builtin.names().any(|name| name == *backend)).collect()
 }
 
 impl Kind {
@@ -36,7 +41,7 @@ impl Kind {
         match self {
             Kind::WalFull => "wal_full",
             Kind::Journal => "journal",
-            Kind::Hozo | Kind::HozoOptimistic | Kind::HozoSmallBuffer => "hozo",
+            Kind::Hozo(backend) | Kind::HozoOptimistic(backend) => backend,
         }
     }
 }
@@ -61,18 +66,32 @@ impl Scratch {
         }
     }
 
-    /// An empty database.
-    pub fn create(&self, kind: Kind) -> Database {
+    /// An empty directory.
+    pub fn directory(&self) -> PathBuf {
         self.made.set(self.made.get() + 1);
         let path = self.directory.path().join(self.made.get().to_string());
         fs::create_dir(&path).expect("a directory can be made");
+        path
+    }
+
+    /// An empty database.
+    pub fn create(&self, kind: Kind) -> Database {
+        let path = self.directory();
         let stack = match kind {
             Kind::WalFull | Kind::Journal => None,
-            Kind::Hozo => Some(stack(&path, "serial", "")),
-            Kind::HozoOptimistic => Some(stack(&path, "optimistic", "")),
-            Kind::HozoSmallBuffer => Some(stack(&path, "serial", "write_buffer_bytes = 1048576\n")),
+            Kind::Hozo(backend) => Some(stack(&path, backend, "serial", "")),
+            Kind::HozoOptimistic(backend) => Some(stack(&path, backend, "optimistic", "")),
         };
         Database { kind, path, stack }
+    }
+
+    /// A database whose bytes of history can be counted soon: where a backend
+    /// keeps what is new apart, it keeps little.
+    pub fn create_to_count(&self, backend: &'static str) -> Database {
+        let path = self.directory();
+        let more = if backend == "rocksdb" { "write_buffer_bytes = 1048576\n" } else { "" };
+        let stack = Some(stack(&path, backend, "serial", more));
+        Database { kind: Kind::Hozo(backend), path, stack }
     }
 }
 
@@ -88,9 +107,9 @@ fn target_dir() -> PathBuf {
     )
 }
 
-fn stack(path: &Path, concurrency: &str, more: &str) -> Arc<Stack> {
+fn stack(path: &Path, backend: &str, concurrency: &str, more: &str) -> Arc<Stack> {
     let text = format!(
-        "[store.main]\nbackend = \"rocksdb\"\npath = \"store\"\n{more}\n\
+        "[store.main]\nbackend = \"{backend}\"\npath = \"store\"\n{more}\n\
          [[namespace]]\nmatch = \"{NAMESPACE}\"\nconcurrency = \"{concurrency}\"\n"
     );
     let file = path.join("hozo.toml");
@@ -154,16 +173,37 @@ impl Database {
         Closed { path }
     }
 
-    /// Bytes in the store's table files: history, without the log that is
-    /// preallocated and used again.
-    pub fn bytes_in_tables(&self) -> u64 {
-        let files = fs::read_dir(self.path.join("store")).expect("the directory can be read");
-        files
-            .map(|entry| entry.expect("the directory can be read"))
-            .filter(|entry| entry.path().extension().is_some_and(|e| e == "sst"))
-            .map(|entry| entry.metadata().expect("it can be looked at").len())
-            .sum()
+    /// Bytes that the store takes for history: files of tables, segments and
+    /// indexes, without RocksDB's log, which is preallocated and used again.
+    pub fn history_bytes(&self) -> u64 {
+        let is_history = |name: &Path| {
+            name.extension().is_some_and(|e| e == "sst" || e == "seg")
+                || name.file_name().is_some_and(|name| name == "index")
+        };
+        bytes_of(&self.path.join("store"), &is_history)
     }
+
+    /// A page of the database and of its newest version, from the store itself:
+    /// without SQLite, and without what its connections remember.
+    pub fn namespace(&self) -> Arc<Namespace> {
+        let stack = self.stack.as_ref().expect("a plain file has no store");
+        let namespaces = stack.store("main").expect("the store is open");
+        block_on(namespaces.open(&NAMESPACE.parse().expect("a name"))).expect("it opens")
+    }
+}
+
+fn bytes_of(directory: &Path, counts: &dyn Fn(&Path) -> bool) -> u64 {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory).expect("the directory can be read") {
+        let entry = entry.expect("the directory can be read");
+        let about = entry.metadata().expect("it can be looked at");
+        if about.is_dir() {
+            bytes += bytes_of(&entry.path(), counts);
+        } else if counts(&entry.path()) {
+            bytes += about.len();
+        }
+    }
+    bytes
 }
 
 /// A store that no process has open.

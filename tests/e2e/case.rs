@@ -17,6 +17,8 @@ pub(crate) enum Need {
     Tmpfs,
     /// A program on the path.
     Program(&'static str),
+    /// The store that is taken unless another is named.
+    DefaultStore,
 }
 
 impl Case {
@@ -46,6 +48,9 @@ impl Need {
     fn missing(&self) -> Option<String> {
         match self {
             Need::Tmpfs => (!can_mount()).then(|| "needs the right to mount a tmpfs".to_owned()),
+            Need::DefaultStore => std::env::var("HOZO_TEST_STORE")
+                .is_ok()
+                .then(|| "promised of the default store only".to_owned()),
             Need::Program(name) => (!have(name)).then(|| format!("{name} is not installed")),
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use hozo_tests::{Run, Scratch, built, is_root, python_environment};
+use hozo_tests::{Run, Scratch, built, init_args, is_root, python_environment};
 
 use crate::case::{Case, Need};
 
@@ -13,6 +13,8 @@ const SHELL: &[Need] = &[Need::Program("sqlite3")];
 pub(crate) const CASES: &[Case] = &[
     Case::new("a_full_disk_is_an_error_and_loses_nothing", full_disk)
         .needing(&[Need::Tmpfs, Need::Program("sqlite3")]),
+    Case::new("writing_goes_on_in_the_process_that_met_a_full_disk", full_disk_in_process)
+        .needing(&[Need::Tmpfs, Need::DefaultStore, Need::Program("python3")]),
     Case::new("no_permission_is_said", no_permission).needing(&[Need::Program("setpriv")]),
     Case::new("a_second_process_is_told_who_holds_the_store", held)
         .needing(&[Need::Program("python3"), Need::Program("sqlite3")]),
@@ -45,7 +47,7 @@ fn full_disk() {
     let scratch = Scratch::empty();
     let disk = SmallDisk::mount(scratch.path("disk"));
     let hozo = |args: &[&str]| scratch.hozo(args).dir(&disk.0);
-    hozo(&["init"]).ok();
+    hozo(&["init"]).args(init_args()).ok();
     hozo(&["ns", "create", "app"]).ok();
     let sqlite3 = |sql: &str| {
         let run = Run::new("sqlite3").env("LD_PRELOAD", &built().preload).dir(&disk.0);
@@ -68,6 +70,50 @@ fn full_disk() {
     let count = sqlite3("SELECT max(n), count(*) FROM t; PRAGMA integrity_check").ok();
     assert_eq!(count, format!("{last}|{}\nok\n", last + 1));
     sqlite3(&format!("INSERT INTO t VALUES ({}, 'room again')", last + 1)).ok();
+}
+
+fn full_disk_in_process() {
+    let scratch = Scratch::empty();
+    let disk = SmallDisk::mount(scratch.path("disk"));
+    let hozo = |args: &[&str]| scratch.hozo(args).dir(&disk.0);
+    hozo(&["init"]).args(init_args()).ok();
+    hozo(&["ns", "create", "app"]).ok();
+    let script = "
+import sqlite3, sys
+db = sqlite3.connect('app', isolation_level=None)
+other = sqlite3.connect('app', isolation_level=None)
+db.execute('CREATE TABLE t(n INTEGER PRIMARY KEY, b)')
+def count():
+    return other.execute('SELECT count(*), max(n), sum(length(b)) FROM t').fetchone()
+n = 0
+def insert(size):
+    global n
+    db.execute('INSERT INTO t VALUES (?, randomblob(?))', (n + 1, size))
+    n += 1
+refused = 0
+while refused < 10:
+    try:
+        insert(300000 if refused % 2 == 0 else 3000)
+    except sqlite3.OperationalError as e:
+        assert 'full' in str(e), e
+        refused += 1
+    assert count()[:2] == (n, n), 'what was refused did something, or a read did not go on'
+print('full', n, flush=True)
+sys.stdin.read()
+for _ in range(20):
+    insert(300000)
+assert count()[:2] == (n, n)
+print(*db.execute('PRAGMA integrity_check').fetchone(), n)
+";
+    let program = Run::new(python_environment()).env("LD_PRELOAD", &built().preload);
+    let program = program.dir(&disk.0).env("HOZO_CONFIG", disk.0.join("hozo.toml"));
+    let mut running = program.args(["-c", script]).held_open();
+    running.wait_for("full");
+    disk.grow();
+    let said = running.finish().ok();
+    let count = said.lines().last().and_then(|line| line.strip_prefix("ok ")).expect("whole");
+    let sql = ["sql", "app", "SELECT count(*) FROM t"];
+    assert!(hozo(&sql).ok().contains(count), "{count} rows were told to be there");
 }
 
 fn no_permission() {

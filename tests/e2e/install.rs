@@ -1,6 +1,6 @@
 //! `make install`, and the installed files used from where they are.
 
-use hozo_tests::{Run, Scratch, built, repository};
+use hozo_tests::{Run, Scratch, built, init_args, repository};
 
 use crate::case::{Case, Need};
 
@@ -20,7 +20,7 @@ fn installed() {
     };
     make("install").ok();
     let hozo = scratch.path("usr/bin/hozo");
-    scratch.run(&hozo).arg("init").ok();
+    scratch.run(&hozo).arg("init").args(init_args()).ok();
     scratch.run(&hozo).args(["ns", "create", "app"]).ok();
     let script = format!(
         "set -e; eval \"$({} env app)\"; \

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod built;
+pub mod fuzz;
 mod readme;
 mod run;
 mod scratch;
@@ -12,4 +13,4 @@ pub use built::{
 };
 pub use readme::{Block, blocks};
 pub use run::{Ran, Run, Running};
-pub use scratch::Scratch;
+pub use scratch::{Scratch, init_args};

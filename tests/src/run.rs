@@ -112,7 +112,7 @@ impl Run {
         });
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let lines = lines_of(stdout);
-        Running { child, lines, errors, _held: held, read: String::new(), shown: self.shown }
+        Running { child, lines, errors, held: Some(held), read: String::new(), shown: self.shown }
     }
 }
 
@@ -136,7 +136,7 @@ pub struct Running {
     lines: Receiver<String>,
     errors: Receiver<Vec<u8>>,
     /// Its standard input, where it is to stay open: closed when this goes.
-    _held: Receiver<ChildStdin>,
+    held: Option<Receiver<ChildStdin>>,
     read: String,
     shown: String,
 }
@@ -177,11 +177,12 @@ impl Running {
         self.finish()
     }
 
-    /// Waits for its end.
+    /// Ends its standard input and waits for its own end.
     ///
     /// # Panics
     /// If it is silent for too long before its end: it is killed then.
     pub fn finish(mut self) -> Ran {
+        drop(self.held.take());
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.read.push_str(&line),

@@ -24,7 +24,7 @@ impl Scratch {
     /// A directory as `hozo init` leaves it.
     pub fn new() -> Scratch {
         let scratch = Scratch::empty();
-        scratch.hozo(&["init"]).ok();
+        scratch.hozo(&["init"]).args(init_args()).ok();
         scratch
     }
 
@@ -132,6 +132,15 @@ impl Scratch {
     /// Python under the preload library, with the packages for the tests.
     pub fn python(&self, script: &str, args: &[&str]) -> Run {
         self.preloaded(python_environment()).arg("-c").arg(script).args(args)
+    }
+}
+
+/// What `hozo init` is told besides: the store that `HOZO_TEST_STORE` names, or
+/// nothing, for the one that it takes by itself.
+pub fn init_args() -> Vec<String> {
+    match std::env::var("HOZO_TEST_STORE") {
+        Ok(backend) => vec!["--backend".to_owned(), backend],
+        Err(_) => Vec::new(),
     }
 }
 

@@ -3,24 +3,40 @@
 use crate::Findings;
 use crate::sources::Sources;
 
-/// Where the clauses of the storage contract stand, and where their trials do.
-const CONTRACT: &str = "crates/traits/src/page_store.rs";
+/// A contract: how its clauses begin, and where they stand.
+struct Contract {
+    letters: &'static str,
+    file: &'static str,
+}
+
+/// That of pages, then that of records.
+const CONTRACTS: [Contract; 2] = [
+    Contract { letters: "PG", file: "crates/traits/src/page_store.rs" },
+    Contract { letters: "KV", file: "crates/traits/src/kv_store.rs" },
+];
+
+/// Where the trials of the clauses are; those of records in a directory of their own.
 const TRIALS: &str = "crates/conformance/src/";
+const RECORDS: &str = "crates/conformance/src/records/";
 
 /// The table of clauses and tests for people.
 const SEMANTICS: &str = "docs/semantics.md";
 
 pub(crate) fn check(sources: &Sources, findings: &mut Findings) {
-    let clauses = defined(sources.get(CONTRACT).unwrap_or(""));
-    if clauses.is_empty() {
-        findings.error(format!("{CONTRACT} defines no clauses"));
-    }
-    for (at, clause) in clauses.iter().enumerate() {
-        let expected = format!("PG-{}", at + 1);
-        if *clause != expected {
-            findings.error(format!("{CONTRACT}: {clause} stands where {expected} should"));
-            break;
+    let mut clauses = Vec::new();
+    for Contract { letters, file } in CONTRACTS {
+        let defined = defined(sources.get(file).unwrap_or(""));
+        if defined.is_empty() {
+            findings.error(format!("{file} defines no clauses"));
         }
+        for (at, clause) in defined.iter().enumerate() {
+            let expected = format!("{letters}-{}", at + 1);
+            if *clause != expected {
+                findings.error(format!("{file}: {clause} stands where {expected} should"));
+                break;
+            }
+        }
+        clauses.extend(defined);
     }
     let trials = trials(sources);
     for clause in &clauses {
@@ -31,7 +47,7 @@ pub(crate) fn check(sources: &Sources, findings: &mut Findings) {
     for trial in &trials {
         let clause = trial.split('/').next().unwrap_or(trial);
         if !clauses.iter().any(|known| known == clause) {
-            findings.error(format!("the trial {trial} is of a clause that {CONTRACT} lacks"));
+            findings.error(format!("the trial {trial} is of a clause that no contract has"));
         }
     }
     check_semantics(sources, &clauses, &trials, findings);
@@ -58,10 +74,13 @@ fn is_clause(word: &str) -> bool {
 }
 
 /// The trials of the suite, each as it is called when it runs: the source has
-/// `case!(10, names_the_newest)` for `PG-10/names_the_newest`.
+/// `case!(10, names_the_newest)` for `PG-10/names_the_newest`, or `KV-10/...` where
+/// the trials of records are.
 fn trials(sources: &Sources) -> Vec<String> {
     let mut trials = Vec::new();
     for source in sources.below(TRIALS, ".rs") {
+        let [pages, records] = CONTRACTS.map(|contract| contract.letters);
+        let letters = if source.path.starts_with(RECORDS) { records } else { pages };
         let code = |line: &&str| !line.trim_start().starts_with("//");
         let code = source.text.lines().filter(code).collect::<Vec<_>>().join("\n");
         for rest in code.split("case!(").skip(1) {
@@ -69,7 +88,7 @@ fn trials(sources: &Sources) -> Vec<String> {
             let [clause, name] = words.as_slice() else { continue };
             let is_number = !clause.is_empty() && clause.bytes().all(|b| b.is_ascii_digit());
             if is_number && !name.starts_with('$') {
-                trials.push(format!("PG-{clause}/{name}"));
+                trials.push(format!("{letters}-{clause}/{name}"));
             }
         }
     }

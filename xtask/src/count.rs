@@ -32,13 +32,25 @@ impl Counts {
     }
 }
 
-/// Runs `cargo test` once for each of `selections`, which are its arguments with
-/// spaces between them, and shows its output as it comes.
-pub(crate) fn run(root: &Path, selections: &[&str]) -> ExitCode {
+/// What runs again over another store than the one that tests use by themselves:
+/// the store, and the test binaries that ask `HOZO_TEST_STORE` for it. Some of
+/// them are over hashdbm by themselves, some in memory or over a model. Over
+/// what is not the default store processes are killed less often.
+const AGAIN: [(&str, &[&str]); 2] = [
+    ("hashdbm", &["connect", "stack", "vfs"]),
+    ("rocksdb", &["command", "connect", "e2e", "loadable", "programs", "stack", "vfs"]),
+];
+
+/// Runs `cargo test` with these arguments, then over each further store, and
+/// shows its output as it comes.
+pub(crate) fn run(root: &Path, arguments: &[&str]) -> ExitCode {
     let mut seen = Seen::default();
-    let mut ok = true;
-    for selection in selections {
-        ok &= cargo_test(root, selection, &mut seen);
+    let mut ok = cargo_test(root, arguments, None, &mut seen);
+    for (store, binaries) in AGAIN {
+        println!("\n== over {store}");
+        let binaries = binaries.iter().flat_map(|binary| ["--test", binary]);
+        let arguments: Vec<&str> = arguments.iter().copied().chain(binaries).collect();
+        ok &= cargo_test(root, &arguments, Some(store), &mut seen);
     }
     for line in &seen.skipped {
         println!("{line}");
@@ -53,6 +65,12 @@ pub(crate) fn run(root: &Path, selections: &[&str]) -> ExitCode {
     }
 }
 
+/// Unless somebody asks for more.
+fn fewer_rounds(store: Option<&str>) -> Option<(&'static str, &'static str)> {
+    let asked = std::env::var_os("HOZO_CRASH_ROUNDS").is_some();
+    (store.is_some() && !asked).then_some(("HOZO_CRASH_ROUNDS", "10"))
+}
+
 /// What the test binaries said.
 #[derive(Default)]
 struct Seen {
@@ -61,15 +79,17 @@ struct Seen {
     skipped: Vec<String>,
 }
 
-/// One run of `cargo test`: whether it succeeded.
-fn cargo_test(root: &Path, selection: &str, seen: &mut Seen) -> bool {
+/// Whether `cargo test` succeeded.
+fn cargo_test(root: &Path, arguments: &[&str], store: Option<&str>, seen: &mut Seen) -> bool {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let child = Command::new(cargo)
         .args(["test", "--no-fail-fast"])
-        .args(selection.split_whitespace())
+        .args(arguments)
         .current_dir(root)
         // What tests need to start is built by now; see tests/src/built.rs.
         .env("HOZO_TESTS_BUILT", "1")
+        .envs(store.map(|store| ("HOZO_TEST_STORE", store)))
+        .envs(fewer_rounds(store))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn();

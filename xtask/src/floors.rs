@@ -6,22 +6,37 @@ use crate::graph::{Graph, Kind, Package};
 /// What `hozo-traits` may depend on: no runtime, no serialisation, no engine.
 const TRAITS_MAY_USE: [&str; 3] = ["async-trait", "bytes", "getrandom"];
 
-/// Each is named by exactly one crate, whatever the kind of dependency.
+/// Each is named by exactly one crate, whatever the kind of dependency; [`FIELD`]
+/// does not count.
 const ENGINES: [&str; 5] = ["rocksdb", "sled", "foundationdb", "memmap2", "fuser"];
 
 /// The floor of a crate of ours. Normal dependencies point strictly down.
 fn floor(name: &str) -> Option<u8> {
     Some(match name {
         "hozo-traits" | "hozo-proto" => 0,
-        "hozo-ordered" | "hozo-pages" | "hozo-conformance" => 1,
+        "hozo-directory" | "hozo-ordered" | "hozo-pages" | "hozo-records" | "hozo-conformance" => 1,
+        "hozo-client" => 1,
         "hozo-repl" => 2,
         name if is_implementation(name) => 2,
-        "hozo" => 3,
-        "hozo-cli" | "hozo-sqlite-ext" | "hozo-preload" => 4,
-        "hozo-benches" | "hozo-tests" | "xtask" => 5,
+        "hozo" | "hozo-loaded" => 3,
+        // Where an SQLite comes in: one of our own, or the program's.
+        "hozo-embedded" | "hozo-sqlite-ext" | "hozo-preload" => 4,
+        "hozo-bench" => 5,
+        "hozo-cli" => 6,
+        "hozo-benches" | FIELD | "hozo-tests" | "xtask" => TOP,
         _ => return None,
     })
 }
+
+/// Measures and tests; nothing depends on it.
+const TOP: u8 = 7;
+
+/// Measures engines by themselves, beside ours; the one other crate that names them.
+const FIELD: &str = "hozo-field";
+
+/// What plain `cargo build` and `cargo test` leave out, because it needs more than
+/// Rust and a C compiler: C++, or whatever the end-to-end tests start.
+const NEEDS_MORE: [&str; 3] = ["hozo-backend-rocksdb", FIELD, "hozo-tests"];
 
 pub(crate) fn is_backend(name: &str) -> bool {
     name.starts_with("hozo-backend-")
@@ -33,12 +48,12 @@ fn is_implementation(name: &str) -> bool {
 
 /// Whether this crate may have implementations as normal dependencies. The
 /// facade composes them; on floor 4 the two libraries that SQLite loads hand
-/// their copy's functions to the VFS frontend; floor 5 measures and tests.
+/// their copy's functions to the VFS frontend; the top floor measures and tests.
 fn may_name(package: &str, implementation: &str) -> bool {
     match package {
         "hozo" => true,
         "hozo-sqlite-ext" | "hozo-preload" => implementation == "hozo-frontend-vfs",
-        _ => floor(package) == Some(5),
+        _ => floor(package) == Some(TOP),
     }
 }
 
@@ -53,6 +68,21 @@ pub(crate) fn check(graph: &Graph, findings: &mut Findings) {
         }
     }
     check_engines(graph, findings);
+    check_defaults(graph, findings);
+}
+
+fn check_defaults(graph: &Graph, findings: &mut Findings) {
+    for package in &graph.packages {
+        let Package { name, dir, .. } = package;
+        match (package.is_default, NEEDS_MORE.contains(&name.as_str())) {
+            (false, false) => findings
+                .error(format!("{name}: {dir:?} is missing in default-members of Cargo.toml")),
+            (true, true) => findings.error(format!(
+                "{name} needs more than Rust and a C compiler: take {dir:?} out of default-members"
+            )),
+            _ => {}
+        }
+    }
 }
 
 fn check_package(graph: &Graph, package: &Package, own: u8, findings: &mut Findings) {
@@ -73,7 +103,7 @@ fn check_package(graph: &Graph, package: &Package, own: u8, findings: &mut Findi
                 findings
                     .error(format!("{name} depends on {other}; only hozo names implementations"));
             }
-            if other == "hozo-conformance" && own != 5 {
+            if other == "hozo-conformance" && own != TOP {
                 findings.error(format!(
                     "{name} depends on hozo-conformance, which is for dev-dependencies"
                 ));
@@ -93,7 +123,7 @@ fn check_engines(graph: &Graph, findings: &mut Findings) {
         let users: Vec<&str> = graph
             .packages
             .iter()
-            .filter(|p| p.dependencies.iter().any(|d| d.name == engine))
+            .filter(|p| p.name != FIELD && p.dependencies.iter().any(|d| d.name == engine))
             .map(|p| p.name.as_str())
             .collect();
         if users.len() > 1 {

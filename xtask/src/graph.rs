@@ -24,6 +24,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// The crate's directory, relative to the workspace.
     pub(crate) dir: String,
+    /// Whether plain `cargo build` and `cargo test` are about it.
+    pub(crate) is_default: bool,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -56,9 +58,10 @@ impl Graph {
             serde_json::from_str(text).map_err(|e| format!("cargo metadata's answer: {e}"))?;
         let root = value["workspace_root"].as_str().ok_or("no workspace_root in the metadata")?;
         let packages = value["packages"].as_array().ok_or("no packages in the metadata")?;
+        let defaults = value["workspace_default_members"].as_array().map_or(&[][..], Vec::as_slice);
         let packages = packages
             .iter()
-            .map(|package| parse_package(root, package))
+            .map(|package| parse_package(root, package, defaults))
             .collect::<Option<Vec<_>>>()
             .ok_or("a package in the metadata lacks its name or path")?;
         if packages.is_empty() {
@@ -72,7 +75,7 @@ impl Graph {
     }
 }
 
-fn parse_package(root: &str, package: &Value) -> Option<Package> {
+fn parse_package(root: &str, package: &Value, defaults: &[Value]) -> Option<Package> {
     let manifest = package["manifest_path"].as_str()?;
     let dir = manifest.strip_prefix(root)?.trim_start_matches('/').strip_suffix("/Cargo.toml")?;
     let dependencies = package["dependencies"]
@@ -87,5 +90,10 @@ fn parse_package(root: &str, package: &Value) -> Option<Package> {
             Some(Dependency { name: dependency["name"].as_str()?.to_owned(), kind })
         })
         .collect::<Option<Vec<_>>>()?;
-    Some(Package { name: package["name"].as_str()?.to_owned(), dir: dir.to_owned(), dependencies })
+    Some(Package {
+        name: package["name"].as_str()?.to_owned(),
+        dir: dir.to_owned(),
+        is_default: defaults.contains(&package["id"]),
+        dependencies,
+    })
 }

@@ -1,9 +1,11 @@
-//! Checks of the repository that no other tool makes.
+//! What is done in this repository that no other tool does: its checks, mostly.
 //!
 //! - `cargo run -p xtask -- floors`: which crate may depend on which, what a
 //!   backend crate consists of, and that every clause has its test.
-//! - `cargo run -p xtask -- test SELECTION...`: tests, with their counts added up;
-//!   `make test` calls it.
+//! - `cargo run -p xtask -- proto`: makes the Rust of `hozo-proto` from its protocol
+//!   file; with `--check` it only says whether that was forgotten.
+//! - `cargo run -p xtask -- test ARGUMENTS...`: `cargo test` with these arguments and
+//!   its counts added up; `make test` calls it.
 #![forbid(unsafe_code)]
 
 mod backends;
@@ -11,6 +13,7 @@ mod clauses;
 mod count;
 mod floors;
 mod graph;
+mod proto;
 mod sources;
 
 use std::path::Path;
@@ -55,9 +58,12 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        ["test", selections @ ..] if !selections.is_empty() => count::run(root, selections),
+        ["proto", arguments @ ..] => proto::run(root, arguments),
+        ["test", arguments @ ..] => count::run(root, arguments),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- floors | test 'ARGUMENTS OF cargo test'...");
+            eprintln!(
+                "usage: cargo run -p xtask -- floors | proto [--check] | test ARGUMENTS-OF-cargo-test"
+            );
             ExitCode::from(2)
         }
     }

@@ -11,7 +11,8 @@ fn package(name: &str, dependencies: &[(&str, Kind)]) -> Package {
         .iter()
         .map(|(name, kind)| Dependency { name: (*name).into(), kind: *kind })
         .collect();
-    Package { name: name.into(), dir, dependencies }
+    let is_default = !["hozo-backend-rocksdb", "hozo-tests"].contains(&name);
+    Package { name: name.into(), dir, is_default, dependencies }
 }
 
 fn floors_of(packages: Vec<Package>) -> Vec<String> {
@@ -107,6 +108,27 @@ fn an_engine_has_one_crate() {
 }
 
 #[test]
+fn who_measures_engines_may_name_them() {
+    let engine = [("rocksdb", Kind::Normal)];
+    let errors =
+        floors_of(vec![package("hozo-backend-rocksdb", &engine), package("hozo-benches", &[])]);
+    assert_eq!(errors, Vec::<String>::new());
+    let mut field = package("hozo-field", &engine);
+    field.is_default = false;
+    assert_eq!(floors_of(vec![package("hozo-backend-rocksdb", &engine), field]), [""; 0]);
+}
+
+#[test]
+fn a_crate_that_plain_cargo_leaves_out_is_found() {
+    let mut forgotten = package("hozo-pages", &[]);
+    forgotten.is_default = false;
+    one(&floors_of(vec![forgotten]), &["hozo-pages", "crates/pages", "default-members"]);
+    let mut heavy = package("hozo-backend-rocksdb", &[]);
+    heavy.is_default = true;
+    one(&floors_of(vec![heavy]), &["hozo-backend-rocksdb", "C compiler"]);
+}
+
+#[test]
 fn a_new_crate_needs_a_floor() {
     one(&floors_of(vec![package("hozo-attic", &[])]), &["hozo-attic", "no floor"]);
 }
@@ -156,13 +178,19 @@ fn the_engine_is_named_in_one_file() {
     one(&backend_errors(&files), &["lib.rs:2", "sled::"]);
 }
 
-const CLAUSES: [(&str, &str); 3] = [
+const CLAUSES: [(&str, &str); 5] = [
     ("crates/traits/src/page_store.rs", "/// - **PG-1** One.\n/// - **PG-2** Two."),
     (
         "crates/conformance/src/trials.rs",
         "[case!(1, one), case!(\n 2, two, Persistent)] case!($x, $y)",
     ),
-    ("docs/semantics.md", "| PG-1 | One. | `PG-1/one` |\n| PG-2 | Two. | `PG-2/two`, `x::two` |"),
+    (
+        "docs/semantics.md",
+        "| PG-1 | One. | `PG-1/one` |\n| PG-2 | Two. | `PG-2/two`, `x::two` |\n\
+         | KV-1 | A. | `KV-1/a` |",
+    ),
+    ("crates/traits/src/kv_store.rs", "/// - **KV-1** A."),
+    ("crates/conformance/src/records/a.rs", "case!(1, a)"),
 ];
 
 fn clause_errors(change: impl Fn(&mut Vec<(&str, &str)>)) -> Vec<String> {
@@ -190,21 +218,31 @@ fn a_clause_without_a_trial_is_found() {
 
 #[test]
 fn a_clause_without_a_row_is_found() {
-    let errors = clause_errors(|files| files[2].1 = "`PG-2/two`\n| PG-1 | One. | `PG-1/one` |");
+    let errors = clause_errors(|files| {
+        files[2].1 = "`PG-2/two`\n| PG-1 | One. | `PG-1/one` |\n| KV-1 | A. | `KV-1/a` |"
+    });
     one(&errors, &["no row for PG-2"]);
 }
 
 #[test]
 fn a_row_that_names_no_test_is_found() {
-    let errors =
-        clause_errors(|files| files[2].1 = "| PG-1 | One. | `PG-1/one` |\n| PG-2 | Two. | soon |");
+    let rows = "| PG-1 | One. | `PG-1/one` |\n| PG-2 | Two. | soon |\n| KV-1 | A. | `KV-1/a` |";
+    let errors = clause_errors(|files| files[2].1 = rows);
     assert!(errors[0].contains("semantics.md:2: PG-2 names no test"), "{errors:?}");
     assert!(errors[1].contains("does not name the trial PG-2/two"), "{errors:?}");
 }
 
 #[test]
 fn a_row_whose_test_is_gone_is_found() {
-    one(&clause_errors(|files| files.truncate(3)), &["x::two", "nowhere"]);
+    one(&clause_errors(|files| files.truncate(CLAUSES.len())), &["x::two", "nowhere"]);
+}
+
+#[test]
+fn the_trials_of_records_are_of_the_contract_of_records() {
+    let errors = clause_errors(|files| files[4].0 = "crates/conformance/src/clauses/a.rs");
+    assert!(errors.iter().any(|e| e.starts_with("KV-1 has no trial")), "{errors:?}");
+    let errors = clause_errors(|files| files[3].1 = "/// - **KV-1** A.\n/// - **KV-2** B.");
+    assert!(errors.iter().any(|e| e.starts_with("KV-2 has no trial")), "{errors:?}");
 }
 
 #[test]
@@ -230,12 +268,14 @@ fn counts_add_up() {
 
 #[test]
 fn metadata_is_read() {
-    let text = r#"{"workspace_root": "/w", "packages": [{"name": "hozo", "manifest_path":
+    let text = r#"{"workspace_root": "/w", "workspace_default_members": ["h"],
+        "packages": [{"name": "hozo", "id": "h", "manifest_path":
         "/w/crates/hozo/Cargo.toml", "dependencies": [{"name": "serde", "kind": null},
         {"name": "proptest", "kind": "dev"}, {"name": "cc", "kind": "build"}]}]}"#;
     let graph = Graph::parse(text).unwrap();
     let package = &graph.packages[0];
     assert_eq!((package.name.as_str(), package.dir.as_str()), ("hozo", "crates/hozo"));
+    assert!(package.is_default);
     let kinds: Vec<Kind> = package.dependencies.iter().map(|d| d.kind).collect();
     assert_eq!(kinds, [Kind::Normal, Kind::Dev, Kind::Build]);
     assert!(Graph::parse("{}").is_err());

@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
-use hozo_ordered::{KeyRange, Limits, LocalEngine, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 use hozo_traits::Result;
 
 /// Bytes that one batch may have. The engine itself has no limit; this one
@@ -97,7 +97,7 @@ impl LocalEngine for Memory {
         Ok(pairs)
     }
 
-    fn apply(&self, ops: &[Op]) -> Result<()> {
+    fn apply(&self, ops: &[Op]) -> Result<(), NotApplied> {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
         for op in ops {
             match op {

@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hozo_ordered::{KeyRange, Limits, LocalEngine, Op, Pair, Scan, Space};
+use hozo_directory::{Lock, io_error};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 use rocksdb::{DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
 use crate::Config;
-use crate::directory::{self, Found, Seal};
-use crate::lock::Lock;
+use crate::directory::{self, Found, LOCK_FILE, Seal};
 use crate::wal;
 
 use self::ahead::Ahead;
@@ -66,10 +66,11 @@ impl Engine {
         directory::prepare(&config.path)?;
         // From here on everything is said by absolute names: the working
         // directory may change.
-        let path = config.path.canonicalize().map_err(|e| {
-            directory::io_error(e, "the store's directory cannot be reached", &config.path)
-        })?;
-        let lock = Lock::acquire(&path, config.lock_timeout())?;
+        let path = config
+            .path
+            .canonicalize()
+            .map_err(|e| io_error(e, "the store's directory cannot be reached", &config.path))?;
+        let lock = Lock::acquire(&path, LOCK_FILE, config.lock_timeout())?;
         let found = directory::inspect(&path)?;
         let pid = std::process::id();
         if THREADS_OF.get().is_some_and(|user| *user != pid) {
@@ -177,7 +178,7 @@ fn check_tables_at_rest(db: &DB, path: &Path) -> Result<()> {
         let there = match file.metadata() {
             Ok(about) => about.len(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
-            Err(e) => return Err(directory::io_error(e, "a table cannot be read", &file)),
+            Err(e) => return Err(io_error(e, "a table cannot be read", &file)),
         };
         if there != table.size as u64 {
             return Err(Error::new(
@@ -272,7 +273,7 @@ impl LocalEngine for Engine {
         Ok(pairs)
     }
 
-    fn apply(&self, ops: &[Op]) -> Result<()> {
+    fn apply(&self, ops: &[Op]) -> Result<(), NotApplied> {
         let db = self.db()?;
         let batch = || {
             let mut batch = WriteBatch::default();
@@ -295,7 +296,7 @@ impl LocalEngine for Engine {
         self.written.fetch_add(first.size_in_bytes() as u64, Ordering::Relaxed);
         // Without sync this is one write to the log file: in the kernel, so
         // the death of this process does not undo it.
-        stall::write(db, &self.write_options, first, batch)
+        Ok(stall::write(db, &self.write_options, first, batch)?)
     }
 
     fn sync(&self) -> Result<()> {

@@ -31,9 +31,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use hozo_directory::io_error;
 use hozo_traits::{Error, ErrorKind, Result};
-
-use crate::directory::{io_error, sync_directory};
 
 pub(crate) mod manifest;
 mod record;
@@ -101,7 +100,7 @@ pub(crate) fn check(directory: &Path, sealed: u64) -> Result<Log> {
         }
     }
     if unsynced {
-        sync_directory(directory)?;
+        hozo_directory::sync(directory)?;
     }
     Ok(log)
 }

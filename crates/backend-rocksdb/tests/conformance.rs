@@ -7,8 +7,9 @@ use std::sync::Arc;
 use hozo_backend_rocksdb::Config;
 use hozo_conformance::crash::{Rounds, page_store};
 use hozo_conformance::libtest_mimic::Trial;
-use hozo_conformance::{Fixture, run, trials};
-use hozo_traits::{Ambient, PageStore, Result};
+use hozo_conformance::records::{PagesOf, StoreFixture, record_trials_under, store_trials};
+use hozo_conformance::run;
+use hozo_traits::{Ambient, Result, Store};
 
 #[path = "conformance/child.rs"]
 mod child;
@@ -25,12 +26,12 @@ mod opening;
 
 struct RocksDb;
 
-impl Fixture for RocksDb {
+impl StoreFixture for RocksDb {
     fn name(&self) -> &str {
         hozo_backend_rocksdb::NAME
     }
 
-    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
         hozo_backend_rocksdb::open(&Config::new(dir), ambient)
     }
 }
@@ -39,13 +40,26 @@ impl Fixture for RocksDb {
 /// merged and deleted all the time.
 struct SmallBuffers;
 
-impl Fixture for SmallBuffers {
+impl StoreFixture for SmallBuffers {
     fn name(&self) -> &str {
         "rocksdb, small buffers"
     }
 
-    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
         hozo_backend_rocksdb::open(&kit::small_buffers(dir), ambient)
+    }
+}
+
+/// With FoundationDB's limits.
+struct Strict;
+
+impl StoreFixture for Strict {
+    fn name(&self) -> &str {
+        "rocksdb, strict"
+    }
+
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
+        hozo_backend_rocksdb::open(&Config { strict: true, ..Config::new(dir) }, ambient)
     }
 }
 
@@ -56,10 +70,12 @@ fn main() {
     if child::run() {
         return;
     }
-    let mut all = trials(RocksDb);
+    let mut all = store_trials(RocksDb);
+    all.extend(record_trials_under("strict/", Strict));
+    all.extend(record_trials_under("small buffers/", SmallBuffers));
     let name = "crash/kill_9_with_small_buffers";
     all.push(Trial::test(name, move || {
-        let tally = page_store(&SmallBuffers, name, &Rounds::from_env(CRASH_ROUNDS))?;
+        let tally = page_store(&PagesOf(SmallBuffers), name, &Rounds::from_env(CRASH_ROUNDS))?;
         eprintln!("{name}: {tally:?}");
         Ok(())
     }));

@@ -8,10 +8,16 @@ use hozo::pages::{Concurrency, NamespaceName, Target, When};
 
 use crate::exit;
 
-/// SQLite databases that keep every version.
+pub(crate) mod bench;
+pub(crate) mod dbm;
+pub(crate) mod serve;
+pub(crate) mod token;
+
+/// SQLite databases that keep every version, and networked DBMs.
 ///
 /// Hozo keeps SQLite databases, called namespaces, in a store. Every commit
-/// stays: a database can be opened as it was at any version or moment.
+/// stays: a database can be opened as it was at any version or moment. A store
+/// keeps DBMs, too: records by key, for programs on the network (`hozo serve`).
 #[derive(Parser, Debug)]
 #[command(name = "hozo", version, after_help = exit::HELP, max_term_width = 100)]
 pub(crate) struct Args {
@@ -59,6 +65,11 @@ pub(crate) enum Command {
     Export(Export),
     Env(Env),
     Doctor(Doctor),
+    Dbm(Box<dbm::Dbm>),
+    Serve(serve::Serve),
+    #[command(subcommand)]
+    Token(token::Token),
+    Bench(Box<bench::Bench>),
     /// Print a script that completes hozo's commands and options in a shell.
     ///
     /// For bash: hozo completions bash > ~/.local/share/bash-completion/completions/hozo
@@ -76,20 +87,46 @@ pub(crate) struct Init {
     /// Where; it is made if it is not there.
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
+    /// What keeps the store.
+    #[arg(long, value_name = "NAME", default_value = hozo::DEFAULT_BACKEND)]
+    pub(crate) backend: String,
 }
 
-/// Check a config and show every error at once, each with its line.
+/// Check a config, and if asked for, whether stores are whole.
 ///
-/// Opens nothing. Exits with 5 if anything is wrong.
+/// Of the config every error is shown at once, each with its line; if anything is wrong
+/// with it, this exits with 5. Without more options nothing is opened.
+///
+/// With --store or --stores every byte of a store's files is read and compared, and nothing
+/// is changed. Nobody else may have the store open meanwhile. It exits with 0 if all is
+/// whole, and with 1 if not: then it says what is damaged, and what a repair would lose.
+/// --repair says the same, asks (or takes --yes), and makes the store anew of what can be
+/// read. The damaged files are kept beside it. It exits with 0 if all is whole afterwards.
 ///
 /// JSON: {"ok", "file", "problems": [{"file", "line", "column", "message", "hint",
 /// "notes"}], "stores": [{"name", "backend", "path"}], "namespaces": [{"match",
-/// "store", "concurrency", "page_size"}]}.
+/// "store", "concurrency", "page_size"}], "dbms": [{"name", "store", "durability"}],
+/// "frontends": [{"kind", "claims": [...]}]}, and with --store or --stores "checked":
+/// [{"store", "state", "error", "parts": [{"name", "bytes", "keys", "problems", "losses",
+/// "notes", "can_be_repaired"}], "repaired"}], where the state is whole, damaged, repaired,
+/// failed, untouched (nothing was ever stored) or no-check (the backend has none).
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Check {
     /// The config; the one that other commands would use if not given.
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
+    /// Check this store, too; can be given more than once.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) store: Vec<String>,
+    /// Check all stores of the config, too.
+    #[arg(long)]
+    pub(crate) stores: bool,
+    /// Repair what is damaged; of all stores unless --store says which.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Do not ask before a repair.
+    #[arg(long, short, requires = "repair")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Subcommand, Debug)]

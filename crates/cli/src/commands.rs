@@ -1,19 +1,25 @@
 //! One module a command.
 
+mod bench;
 mod check;
 mod completions;
 mod copy;
+pub(crate) mod dbm;
 mod doctor;
 mod env;
 mod export;
 mod import;
 mod init;
 mod log;
+mod new_file;
 mod ns;
 mod preload;
+mod serve;
 mod sql;
+mod token;
 mod view;
 
+use crate::args::token::Token;
 use crate::args::{Command, Ns};
 use crate::context::Context;
 use crate::failure::Done;
@@ -37,6 +43,11 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Done {
         Command::Export(args) => export::run(&args, context),
         Command::Env(args) => env::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
+        Command::Dbm(args) => dbm::run(&args, context),
+        Command::Serve(args) => serve::run(&args, context),
+        Command::Token(Token::New(args)) => token::new(&args, context),
+        Command::Token(Token::List(args)) => token::list(&args, context),
+        Command::Bench(args) => bench::run(&args, context),
         Command::Completions { shell } => completions::run(shell, context),
     }
 }

@@ -1,5 +1,6 @@
 //! What every command needs: where the config is, and how to talk.
 
+use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) out_style: Style,
     /// Standard output.
     pub(crate) out: Box<dyn Write>,
+    /// What was made, to be closed at the end.
+    stacks: RefCell<Vec<Arc<Stack>>>,
 }
 
 impl Context {
@@ -51,6 +54,7 @@ impl Context {
             style: Style::new(color(io::stderr().is_terminal())),
             out_style: Style::new(color(io::stdout().is_terminal()) && !global.json),
             out: Box::new(BufWriter::new(io::stdout())),
+            stacks: RefCell::default(),
         }
     }
 
@@ -59,24 +63,44 @@ impl Context {
         self.config.clone().unwrap_or_else(|| PathBuf::from(CONFIG_FILE))
     }
 
-    /// The config, checked.
+    /// The config, checked as far as it is about what commands do themselves.
     pub(crate) fn plan(&self) -> Done<Plan> {
+        self.plan_for(&Registry::builtin())
+    }
+
+    fn plan_for(&self, registry: &Registry) -> Done<Plan> {
         let file = self.config_file();
         if self.config.is_none() && !file.exists() {
             return Err(Failure::new(exit::CONFIG, format!("there is no {CONFIG_FILE} here"))
                 .hint("`hozo init` makes one; --config FILE or HOZO_CONFIG names another"));
         }
-        Ok(self.plan_of(&file)?)
+        Ok(Plan::from_file(&file, registry)?)
     }
 
-    /// A config, checked.
-    pub(crate) fn plan_of(&self, file: &Path) -> Result<Plan, Problems> {
-        Plan::from_file(file, &Registry::builtin())
+    /// A config, all of it checked, the frontends of `hozo serve` too.
+    pub(crate) fn whole_plan_of(&self, file: &Path) -> Result<Plan, Problems> {
+        Plan::from_file(file, &Registry::serving())
     }
 
     /// The stack of the config.
     pub(crate) fn stack(&self) -> Done<Arc<Stack>> {
-        Ok(Stack::open(self.plan()?))
+        Ok(self.stack_of(self.plan()?))
+    }
+
+    /// The same with the frontends that can be served.
+    pub(crate) fn stack_to_serve(&self) -> Done<Arc<Stack>> {
+        Ok(self.stack_of(self.plan_for(&Registry::serving())?))
+    }
+
+    fn stack_of(&self, plan: Plan) -> Arc<Stack> {
+        let stack = Stack::open(plan);
+        self.stacks.borrow_mut().push(Arc::clone(&stack));
+        stack
+    }
+
+    /// Closes what is open, so that who opens it next has nothing to make good.
+    pub(crate) fn close(&self) {
+        self.stacks.borrow().iter().for_each(|stack| stack.close());
     }
 
     /// Whether somebody sits there who can be asked.

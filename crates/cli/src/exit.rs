@@ -6,7 +6,7 @@ pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
-/// A namespace, a version or a file that was named does not exist.
+/// A namespace, a version, a record or a file that was named does not exist.
 pub const NOT_FOUND: u8 = 3;
 /// It exists already, somebody else holds it, or somebody else's commit came first.
 pub const CONFLICT: u8 = 4;
@@ -19,7 +19,7 @@ Exit codes:
   0  done
   1  failed
   2  the command line is wrong
-  3  a namespace, a version or a file that was named does not exist
+  3  a namespace, a version, a record or a file that was named does not exist
   4  it exists already, somebody else holds it, or somebody else's commit came first
   5  the config is wrong or not there
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use hozo::Problems;
-use hozo::rusqlite;
 use hozo::traits::{Error, ErrorKind};
+use hozo_embedded::rusqlite;
 use serde_json::json;
 
 use crate::context::Context;
@@ -57,6 +57,20 @@ impl Failure {
     /// Begins the message with what was being done.
     pub(crate) fn when(mut self, doing: &str) -> Self {
         self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// Says it in other words.
+    pub(crate) fn saying(mut self, message: String) -> Self {
+        self.message = message;
+        self
+    }
+
+    /// Ends the message with what was behind it, if anything is known.
+    pub(crate) fn because(mut self, why: String) -> Self {
+        if !why.is_empty() {
+            self.message = format!("{}: {why}", self.message);
+        }
         self
     }
 

@@ -9,6 +9,7 @@ mod commands;
 mod context;
 pub mod exit;
 mod failure;
+mod logging;
 mod output;
 mod progress;
 pub mod shell;
@@ -18,6 +19,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+
+pub use crate::commands::dbm::files::{Form as RecordForm, count_records};
 
 use crate::args::Args;
 use crate::context::Context;
@@ -46,6 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut context = Context::new(&args.global);
     let outcome = commands::run(args.command, &mut context)
         .and_then(|()| context.out.flush().map_err(Failure::from));
+    context.close();
     match outcome {
         Ok(()) => ExitCode::from(exit::OK),
         Err(failure) => {

@@ -12,6 +12,21 @@ pub(crate) fn bytes(context: &Context, doing: &'static str) -> ProgressBar {
     bar(context, doing, "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
 }
 
+/// A bar of records.
+pub(crate) fn records(context: &Context, doing: &'static str) -> ProgressBar {
+    bar(context, doing, "{msg} [{bar:30}] {pos}/{len} records {per_sec} {eta}")
+}
+
+/// Into how many parts [`share`] divides what is to be done.
+pub(crate) const SHARES: u64 = 10_000;
+
+/// A bar of [`SHARES`] parts of work that has no unit.
+pub(crate) fn share(context: &Context, doing: &'static str) -> ProgressBar {
+    let bar = bar(context, doing, "[{bar:30}] {percent:>3} % {eta:>4}  {msg}");
+    bar.set_length(SHARES);
+    bar
+}
+
 /// Something under way whose end is not known.
 pub(crate) fn spinner(context: &Context, doing: &'static str) -> ProgressBar {
     bar(context, doing, "{msg} {spinner} {elapsed}")

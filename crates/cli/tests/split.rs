@@ -2,8 +2,8 @@
 
 use std::ffi::CString;
 
-use hozo::rusqlite::ffi;
 use hozo_cli::shell::Splitter;
+use hozo_embedded::rusqlite::ffi;
 use proptest::prelude::*;
 
 /// What SQLite says of the whole text.

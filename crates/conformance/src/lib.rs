@@ -26,6 +26,10 @@
 //!
 //! Every clause of [`PageStore`](hozo_traits::PageStore) is one or more named
 //! trials (`PG-10/…`). What a store says it cannot do is reported as ignored.
+//!
+//! A backend that has records implements [`StoreFixture`](records::StoreFixture)
+//! instead, and runs [`records::store_trials`], with a trial for each clause of
+//! [`KvStore`](hozo_traits::KvStore) besides.
 #![forbid(unsafe_code)]
 
 mod ambient;
@@ -42,6 +46,7 @@ mod kit;
 pub mod layer;
 pub mod model;
 mod peak;
+pub mod records;
 mod rng;
 mod runner;
 

@@ -102,7 +102,7 @@ pub fn trials_under(prefix: &str, fixture: impl Fixture) -> Vec<Trial> {
 }
 
 /// Rounds of the crash trial unless the environment says more.
-const CRASH_ROUNDS: usize = 20;
+pub(crate) const CRASH_ROUNDS: usize = 20;
 
 fn crash_rounds(fixture: &dyn Fixture, name: &str) -> Result<Completion, Failed> {
     if !fixture.outlives_process() {

@@ -1,7 +1,8 @@
 //! The one map from Hozo's errors to SQLite's codes.
 
+use std::error::Error as _;
 use std::ffi::c_int;
-use std::fmt;
+use std::{fmt, io};
 
 use hozo_traits::{Error, ErrorKind};
 
@@ -26,7 +27,7 @@ impl Failure {
     pub(crate) fn code(&self) -> c_int {
         match self {
             Failure::Interrupted => ffi::SQLITE_INTERRUPT,
-            Failure::Error(error) => code(error.kind()),
+            Failure::Error(error) => code_of(error),
         }
     }
 
@@ -45,6 +46,27 @@ impl fmt::Display for Failure {
             Failure::Error(error) => error.fmt(f),
         }
     }
+}
+
+/// The code for an error in an open database: its kind's, but for a full disk,
+/// for which SQLite has a code of its own.
+pub(crate) fn code_of(error: &Error) -> c_int {
+    if is_full_disk(error) { ffi::SQLITE_FULL } else { code(error.kind()) }
+}
+
+/// Whether the system, somewhere below, had no space.
+fn is_full_disk(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            );
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The code for a failure in an open database.

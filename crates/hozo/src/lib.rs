@@ -1,4 +1,6 @@
 //! Hozo in a Rust program: one config file, its stores, and SQLite over them.
+//! Connections come from the crate `hozo-embedded`, or from an SQLite that is
+//! there already, through [`vfs`].
 //!
 //! From text to running parts in four steps, each to be seen by itself:
 //!
@@ -18,23 +20,33 @@
 //!
 //! | section | key | meaning |
 //! |---|---|---|
-//! | `[store.NAME]` | `backend` | `rocksdb`, `memory`, or one that the program registered |
+//! | `[store.NAME]` | `backend` | `hashdbm`, `memory`, `rocksdb` and `sled` with the cargo feature of the name, or one that the program registered |
 //! | | `path` | the store's directory, for backends that have one; made when first opened |
 //! | | others | the backend's: the fields of its `Config` |
 //! | `[[namespace]]` | `match` | the names that this is about, as a [`Pattern`] |
 //! | | `store` | where they are; the first store unless given |
 //! | | `concurrency` | `serial` or `optimistic`, instead of what each was created with |
 //! | | `page_size` | that new ones start with, 512 to 65536; 4096 unless given |
+//! | `[[dbm]]` | `name` | a DBM that frontends serve; their order is the index that clients may choose one by |
+//! | | `store` | where it is; the first store unless given |
+//! | | `durability` | of an update before it is answered: `sequenced`, unless given, or `durable` |
 //! | `[cache]` | `bytes` | of pages, for all databases of a process; 64 MiB unless given |
-//! | `[[frontend]]` | `kind` | `vfs` |
+//! | `[[frontend]]` | `kind` | `vfs`, `rpc` with the cargo feature of the name, or one that the program registered |
+//! | | others | the frontend's: the fields of its `Config` |
 //!
 //! [`Stack`] says which names are namespaces.
+//!
+//! One file serves every process of a stack. Those that do not serve use
+//! [`Registry::builtin`], which leaves `[[frontend]]` sections alone that are
+//! another process's; the one that does uses [`Registry::serving`] and
+//! [`Stack::serve`].
 //!
 //! Nothing is opened before it is needed: a [`Stack`] costs no file and no
 //! thread until the first name is looked up in a store, and after a fork the
 //! child opens its stores anew.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
+mod checkup;
 mod lazy;
 mod pattern;
 mod plan;
@@ -42,23 +54,22 @@ mod problem;
 mod process;
 mod registry;
 mod section;
+mod serving;
 mod settings;
 mod stack;
 mod text;
 
-#[cfg(feature = "embedded")]
-#[allow(unsafe_code, reason = "hands connections to the VFS as C pointers")]
-mod embedded;
-
+#[cfg(feature = "rpc")]
+pub use hozo_frontend_rpc as rpc;
 pub use hozo_frontend_vfs as vfs;
 pub use hozo_pages as pages;
 pub use hozo_traits as traits;
-#[cfg(feature = "embedded")]
-pub use rusqlite;
 
+pub use checkup::{CheckProgress, CheckStore, CheckedPart, Checkup};
 pub use lazy::LazyStack;
 pub use pattern::Pattern;
-pub use plan::{NamespaceRule, Plan, StorePlan};
+pub use plan::{DbmPlan, FrontendPlan, NamespaceRule, Plan, StorePlan};
 pub use problem::{Problem, Problems};
-pub use registry::{OpenStore, Registry};
+pub use registry::{BuildFrontend, BuiltFrontend, DEFAULT_BACKEND, OpenStore, Registry};
+pub use serving::Serving;
 pub use stack::Stack;

@@ -206,8 +206,10 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Where the value of `key` is; the section if it has none.
+    /// Where the value of `key` is; the section if it has none. What is within
+    /// a value, as `tls.cert` is, is where the value is.
     pub(crate) fn of(&self, key: Option<&str>) -> Range<usize> {
+        let key = key.map(|key| key.split_once('.').map_or(key, |(outer, _)| outer));
         let found = self.values.iter().find(|(name, _)| Some(&**name) == key);
         found.map_or(&self.section, |(_, span)| span).clone()
     }

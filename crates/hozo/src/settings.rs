@@ -7,18 +7,15 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::problem::{listed, nearest};
+use crate::problem::nearest;
+use crate::registry::DEFAULT_BACKEND;
 use crate::section::Section;
 use crate::text::{Report, in_file_order};
 
 /// Sections that this version reads.
-const SECTIONS: [&str; 4] = ["store", "namespace", "cache", "frontend"];
+const SECTIONS: [&str; 5] = ["store", "namespace", "dbm", "cache", "frontend"];
 /// Sections that the design has and this version has not.
-const LATER: [&str; 2] = ["replication", "dbm"];
-/// Frontends that this version has.
-pub(crate) const FRONTENDS: [&str; 1] = ["vfs"];
-/// Frontends that the design has and this version has not.
-const FRONTENDS_LATER: [&str; 3] = ["rpc", "fuse", "admin"];
+const LATER: [&str; 1] = ["replication"];
 
 /// A config as it is written.
 pub(crate) struct Settings<'t> {
@@ -26,7 +23,11 @@ pub(crate) struct Settings<'t> {
     /// Whether there is any attempt at a store, even one that cannot be read.
     pub(crate) names_store: bool,
     pub(crate) namespaces: Vec<(Range<usize>, NamespaceSettings)>,
+    pub(crate) dbms: Vec<(Range<usize>, DbmSettings)>,
+    /// Whether there is any attempt at a DBM, even one that cannot be read.
+    pub(crate) names_dbm: bool,
     pub(crate) cache: CacheSettings,
+    pub(crate) frontends: Vec<Section<'t>>,
 }
 
 /// `[store.NAME]`. Its keys are the backend's, so they stay as they are until
@@ -48,17 +49,21 @@ pub(crate) struct NamespaceSettings {
     pub(crate) page_size: Option<Spanned<u32>>,
 }
 
+/// `[[dbm]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DbmSettings {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) store: Option<Spanned<String>>,
+    pub(crate) durability: Option<Spanned<String>>,
+}
+
 /// `[cache]`
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CacheSettings {
     pub(crate) bytes: Option<Spanned<u64>>,
 }
-
-/// `[[frontend]]` of kind `vfs`, which has no options yet.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VfsSettings {}
 
 impl<'t> Settings<'t> {
     /// Reads the sections; what is wrong goes to `report`.
@@ -67,9 +72,11 @@ impl<'t> Settings<'t> {
             stores: Vec::new(),
             names_store: false,
             namespaces: Vec::new(),
+            dbms: Vec::new(),
+            names_dbm: false,
             cache: CacheSettings::default(),
+            frontends: Vec::new(),
         };
-        let mut frontends = Vec::new();
         for (key, value) in in_file_order(table) {
             match &**key.get_ref() {
                 "store" => {
@@ -82,26 +89,20 @@ impl<'t> Settings<'t> {
                         settings.namespaces.extend(section.read(&[], report).map(|n| (span, n)));
                     }
                 }
+                "dbm" => {
+                    settings.names_dbm = true;
+                    for section in list("[[dbm]]", value, report) {
+                        let span = section.span.clone();
+                        settings.dbms.extend(section.read(&[], report).map(|d| (span, d)));
+                    }
+                }
                 "cache" => {
                     settings.cache = Section::of("[cache]".to_owned(), value, report)
                         .and_then(|section| section.read(&[], report))
                         .unwrap_or_default();
                 }
-                "frontend" => frontends = list("[[frontend]]", value, report),
+                "frontend" => settings.frontends = list("[[frontend]]", value, report),
                 other => unknown(other, &key.span(), report),
-            }
-        }
-        let mut first: Option<usize> = None;
-        for section in frontends {
-            let span = section.span.clone();
-            if frontend(section, report).is_some() {
-                let line = report.line_of(&span);
-                let first = *first.get_or_insert(line);
-                if first != line {
-                    report
-                        .add(span, "a config has one frontend of kind `vfs`")
-                        .note(format!("the first one is on line {first}"));
-                }
             }
         }
         settings
@@ -119,7 +120,7 @@ fn unknown(name: &str, span: &Range<usize>, report: &mut Report<'_>) {
     if !later && let Some(meant) = nearest(name, SECTIONS) {
         problem.label(format!("did you mean `{meant}`?"));
     }
-    problem.note("sections: [store.NAME], [[namespace]], [cache], [[frontend]]");
+    problem.note("sections: [store.NAME], [[namespace]], [[dbm]], [cache], [[frontend]]");
 }
 
 fn stores<'t>(value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -> Vec<StoreSettings<'t>> {
@@ -142,8 +143,8 @@ fn stores<'t>(value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -> Vec<Store
             continue;
         }
         let Some(mut section) = Section::of(title.clone(), value, report) else { continue };
-        let such_as = "such as: backend = \"rocksdb\"";
-        let backend = section.take_string("backend", such_as, report);
+        let such_as = format!("such as: backend = \"{DEFAULT_BACKEND}\"");
+        let backend = section.take_string("backend", &such_as, report);
         let name = Spanned::new(name.span(), name.into_inner().into_owned());
         stores.push(StoreSettings { name, backend, section });
     }
@@ -169,24 +170,4 @@ fn list<'t>(title: &str, value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -
             Vec::new()
         }
     }
-}
-
-/// Reads a `[[frontend]]`; `Some` if it is the VFS.
-fn frontend(mut section: Section<'_>, report: &mut Report<'_>) -> Option<()> {
-    let such_as = format!("kinds: {}", listed(FRONTENDS));
-    let kind = section.take_string("kind", &such_as, report)?;
-    let (span, kind) = (kind.span(), kind.into_inner());
-    if kind == "vfs" {
-        return section.read::<VfsSettings>(&["kind"], report).map(drop);
-    }
-    let problem = if FRONTENDS_LATER.contains(&&*kind) {
-        report.add(span, format!("frontend `{kind}` is not in this version of Hozo"))
-    } else {
-        report.add(span, format!("unknown frontend `{kind}`"))
-    };
-    if let Some(meant) = nearest(&kind, FRONTENDS) {
-        problem.label(format!("did you mean `{meant}`?"));
-    }
-    problem.note(format!("kinds: {}", listed(FRONTENDS)));
-    None
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hozo_frontend_vfs::{Open, Opened, Resolver};
 use hozo_pages::{NamespaceInfo, NamespaceName, Namespaces, Target};
 use hozo_traits::exec::block_on;
-use hozo_traits::{Ambient, Error, ErrorKind, Result, SystemAmbient};
+use hozo_traits::{Ambient, Error, ErrorKind, KvStore, Result, Store, SystemAmbient};
 
 use crate::plan::{Plan, StorePlan};
 use crate::process::PerProcess;
@@ -27,7 +27,13 @@ use crate::process::PerProcess;
 pub struct Stack {
     plan: Plan,
     ambient: Arc<dyn Ambient>,
-    opened: PerProcess<Vec<Mutex<Option<Arc<Namespaces>>>>>,
+    opened: PerProcess<Vec<Mutex<Option<Slot>>>>,
+}
+
+/// A store that is open.
+struct Slot {
+    store: Arc<dyn Store>,
+    namespaces: Option<Arc<Namespaces>>,
 }
 
 impl Stack {
@@ -46,32 +52,69 @@ impl Stack {
         &self.plan
     }
 
+    pub(crate) fn ambient(&self) -> Arc<dyn Ambient> {
+        Arc::clone(&self.ambient)
+    }
+
     /// The namespaces of a store; opens the store if this process has not yet.
     pub fn store(&self, name: &str) -> Result<Arc<Namespaces>> {
+        self.with_store(name, |slot| {
+            if let Some(namespaces) = &slot.namespaces {
+                return Ok(Arc::clone(namespaces));
+            }
+            let pages = slot.store.pages().map_err(|e| e.with("store", name))?;
+            let namespaces = Namespaces::new(pages, self.ambient.clone());
+            if let Some(bytes) = self.plan.cache_bytes() {
+                // The cache is the process's, like the store that was just opened.
+                hozo_frontend_vfs::set_page_cache_bytes_max(
+                    usize::try_from(bytes).unwrap_or(usize::MAX),
+                );
+            }
+            slot.namespaces = Some(Arc::clone(&namespaces));
+            Ok(namespaces)
+        })
+    }
+
+    /// A DBM of a store, made if there is none of this name; opens the store if
+    /// this process has not yet. See [`Store::records`].
+    pub fn records(&self, store: &str, dbm: &str) -> Result<Arc<dyn KvStore>> {
+        self.with_store(store, |slot| slot.store.records(dbm).map_err(|e| e.with("store", store)))
+    }
+
+    fn slots(&self) -> &[Mutex<Option<Slot>>] {
+        self.opened.get(|| self.plan.stores().iter().map(|_| Mutex::new(None)).collect::<Vec<_>>())
+    }
+
+    /// Closes the stores that are open, as dropping the stack does, also where
+    /// something that never ends still has it, as a registered VFS has. One that
+    /// is in use closes when it is not any more; one that is asked for again is
+    /// opened again.
+    pub fn close(&self) {
+        for slot in self.slots() {
+            drop(slot.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+
+    /// Does something with a store, which nobody else does meanwhile.
+    fn with_store<R>(&self, name: &str, with: impl FnOnce(&mut Slot) -> Result<R>) -> Result<R> {
         let stores = self.plan.stores();
         let Some(index) = stores.iter().position(|store| store.name() == name) else {
             return Err(
                 Error::new(ErrorKind::NotFound, "the config has no such store").with("store", name)
             );
         };
-        let slots = self.opened.get(|| stores.iter().map(|_| Mutex::new(None)).collect::<Vec<_>>());
+        let slots = self.slots();
         // Held while the store opens, so that two threads do not open it twice.
         // A panic in there leaves the slot as it was, so the poison says nothing.
         let mut slot = slots[index].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(namespaces) = &*slot {
-            return Ok(namespaces.clone());
+        if slot.is_none() {
+            let store = stores[index].open(self.ambient.clone())?;
+            *slot = Some(Slot { store, namespaces: None });
         }
-        let store =
-            (stores[index].open)(self.ambient.clone()).map_err(|e| e.with("store", name))?;
-        let namespaces = Namespaces::new(store, self.ambient.clone());
-        if let Some(bytes) = self.plan.cache_bytes() {
-            // The cache is the process's, like the store that was just opened.
-            hozo_frontend_vfs::set_page_cache_bytes_max(
-                usize::try_from(bytes).unwrap_or(usize::MAX),
-            );
-        }
-        *slot = Some(namespaces.clone());
-        Ok(namespaces)
+        let Some(slot) = &mut *slot else {
+            return Err(Error::new(ErrorKind::Internal, "a store that was opened is not there"));
+        };
+        with(slot)
     }
 
     /// The namespaces of the store in which a namespace of this name is, or

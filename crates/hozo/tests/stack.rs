@@ -1,15 +1,18 @@
 //! Which names are namespaces, and whose stores they are in.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
+use bytes::Bytes;
 use hozo::pages::{Concurrency, NamespaceName};
 use hozo::traits::exec::block_on;
-use hozo::traits::{Ambient, Error, ErrorKind, PageStore, Result};
+use hozo::traits::{Ambient, Durability, Error, ErrorKind, KvStoreExt, Result, Store};
 use hozo::vfs::{Open, Resolver};
 use hozo::{Plan, Registry, Stack};
+use tempfile::TempDir;
 
 const READ: Open = Open { create: false, readonly: true };
 const WRITE: Open = Open { create: true, readonly: false };
@@ -26,9 +29,37 @@ concurrency = "optimistic"
 page_size = 512
 "#;
 
-fn stack(text: &str) -> Arc<Stack> {
-    Stack::open(Plan::from_text("test", text, "/", &Registry::builtin()).unwrap())
+/// A stack in a directory of its own.
+struct Over {
+    stack: Arc<Stack>,
+    _dir: TempDir,
 }
+
+impl Deref for Over {
+    type Target = Arc<Stack>;
+
+    fn deref(&self) -> &Arc<Stack> {
+        &self.stack
+    }
+}
+
+/// A stack whose stores are in memory, as the text says, or in what
+/// `HOZO_TEST_STORE` names.
+fn stack(text: &str) -> Over {
+    let dir = TempDir::new().unwrap();
+    let mut text = text.to_owned();
+    if let Ok(backend) = std::env::var("HOZO_TEST_STORE") {
+        for number in 0..text.matches(MEMORY).count() {
+            let keys = format!("backend = {backend:?}\npath = \"store-{number}\"");
+            text = text.replacen(MEMORY, &keys, 1);
+        }
+    }
+    let plan = Plan::from_text("test", &text, dir.path(), &Registry::builtin());
+    let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+    Over { stack: Stack::open(plan), _dir: dir }
+}
+
+const MEMORY: &str = "backend = \"memory\"";
 
 fn name(text: &str) -> NamespaceName {
     text.parse().unwrap()
@@ -90,6 +121,28 @@ fn paths_are_never_ours() {
 }
 
 #[test]
+fn a_store_gives_pages_and_records_from_one_opening() {
+    let stack = stack(TWO_STORES);
+    let namespaces = stack.store("first").unwrap();
+    let casket = stack.records("first", "casket").unwrap();
+    let (key, value) = (Bytes::from_static(b"key"), Bytes::from_static(b"value"));
+    block_on(casket.set(key.clone(), value.clone(), true, Durability::Durable)).unwrap();
+    block_on(namespaces.create(&name("app"), Default::default())).unwrap();
+    // The same DBM by the same name, another by another name or store.
+    let again = stack.records("first", "casket").unwrap();
+    assert_eq!(block_on(again.get(&key)).unwrap(), Some(value));
+    for (store, dbm) in [("first", "other"), ("second", "casket")] {
+        let other = stack.records(store, dbm).unwrap();
+        assert_eq!(block_on(other.get(&key)).unwrap(), None, "{store} {dbm}");
+    }
+    let error = stack.records("first", "../casket").map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("store first"), "{error}");
+    let error = stack.records("third", "casket").map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
 fn errors_say_which_store() {
     let stack = stack(TWO_STORES);
     let error = stack.store("third").map(|_| ()).unwrap_err().to_string();
@@ -108,7 +161,7 @@ struct Gated {
 /// Says that an open began, and lets it end.
 static GATE: OnceLock<(Sender<()>, Mutex<Receiver<()>>)> = OnceLock::new();
 
-fn open_gated(_: &Gated, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn PageStore>> {
+fn open_gated(_: &Gated, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
     if let Some((began, go_on)) = GATE.get()
         && std::process::id() == *PARENT.get().unwrap()
     {

@@ -1,8 +1,10 @@
 //! What an ordered engine must give.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use hozo_traits::{Capabilities, Result, Version, Watermarks};
+use hozo_traits::{Capabilities, Error, Result, Version, Watermarks};
 
 use crate::{Write, WriteOutcome};
 
@@ -33,11 +35,15 @@ pub enum Space {
     Staged = 5,
     /// The little that the store keeps about itself.
     System = 6,
+    /// Records of DBMs. Keys are 5 bytes more than those of the DBM's; gets
+    /// find nothing as often as not, and scans follow gets. Values are as
+    /// callers chose, in parts of at most 1 MiB.
+    Records = 7,
 }
 
 impl Space {
     /// Every space, by number.
-    pub const ALL: [Space; 7] = [
+    pub const ALL: [Space; 8] = [
         Space::Pages,
         Space::Log,
         Space::Times,
@@ -45,6 +51,7 @@ impl Space {
         Space::Commits,
         Space::Staged,
         Space::System,
+        Space::Records,
     ];
 
     /// The space's number, which never changes: it is part of stored keys.
@@ -63,6 +70,7 @@ impl Space {
             Space::Commits => "commits",
             Space::Staged => "staged",
             Space::System => "system",
+            Space::Records => "records",
         }
     }
 }
@@ -158,6 +166,33 @@ pub enum Op {
     },
 }
 
+/// Why a batch was not applied.
+#[derive(Debug)]
+pub enum NotApplied {
+    /// Nothing of it was, and nothing has changed: the engine goes on, and may
+    /// take the same batch later. So it is on a full disk for an engine that
+    /// makes room before it begins.
+    Refused(Error),
+    /// Something went wrong on the way: what was asked for may be there or not.
+    Failed(Error),
+}
+
+impl From<Error> for NotApplied {
+    /// An error of which no more is known.
+    fn from(error: Error) -> Self {
+        NotApplied::Failed(error)
+    }
+}
+
+impl NotApplied {
+    /// The error, for who gives up either way.
+    pub fn into_error(self) -> Error {
+        match self {
+            NotApplied::Refused(error) | NotApplied::Failed(error) => error,
+        }
+    }
+}
+
 /// A local engine: sorted maps in this process, synchronous and simple.
 /// [`Sequenced`](crate::Sequenced) makes an [`OrderedEngine`] of it.
 ///
@@ -202,9 +237,9 @@ pub trait LocalEngine: Send + Sync + 'static {
     /// cut the batches that are left are a prefix, in the order of the calls.
     ///
     /// Called by one thread at a time, possibly while another is in `sync`.
-    /// After an error the engine is not asked to write again: what was asked
-    /// for may be there or not.
-    fn apply(&self, ops: &[Op]) -> Result<()>;
+    /// After [`Failed`](NotApplied::Failed) the engine is not asked to write
+    /// again; after [`Refused`](NotApplied::Refused) it is.
+    fn apply(&self, ops: &[Op]) -> Result<(), NotApplied>;
 
     /// Puts everything that was applied before this call on stable storage.
     ///
@@ -248,4 +283,43 @@ pub trait OrderedEngine: Send + Sync + 'static {
     /// Judges the conditions and, if all hold, applies the steps, with nothing
     /// in between. See [`Write`].
     async fn write(&self, write: Write) -> Result<WriteOutcome>;
+}
+
+#[async_trait]
+impl<E: OrderedEngine + ?Sized> OrderedEngine for Arc<E> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+
+    async fn watermarks(&self) -> Result<Watermarks> {
+        (**self).watermarks().await
+    }
+
+    async fn wait_durable(&self, version: Version) -> Result<()> {
+        (**self).wait_durable(version).await
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
+        (**self).get(space, key).await
+    }
+
+    async fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>> {
+        (**self).get_many(space, keys).await
+    }
+
+    async fn last_in_many(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Option<Pair>>> {
+        (**self).last_in_many(space, ranges).await
+    }
+
+    async fn scan(&self, scan: &Scan<'_>) -> Result<Vec<Pair>> {
+        (**self).scan(scan).await
+    }
+
+    async fn write(&self, write: Write) -> Result<WriteOutcome> {
+        (**self).write(write).await
+    }
 }

@@ -184,7 +184,8 @@ impl<E: OrderedEngine> OrderedPages<E> {
             for (key, value) in piece {
                 let version = keys::page_version(&key)?;
                 let kind = match Record::decode(value)? {
-                    Record::Full(_) => Kind::Image { staged: None },
+                    // What was lost can be purged as what was not.
+                    Record::Full(_) | Record::Lost => Kind::Image { staged: None },
                     Record::Staged(id) => Kind::Image { staged: Some(id) },
                     Record::Delta(delta) => Kind::Delta(delta.base),
                     Record::Gone => Kind::Gone,

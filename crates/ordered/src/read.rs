@@ -15,6 +15,7 @@ const TRIES: usize = 4;
 enum Found {
     None,
     Gone,
+    Lost,
     /// The version, and its image.
     Image(Version, Bytes),
     /// The image is the one of the base, changed.
@@ -34,6 +35,7 @@ enum Base {
 pub(crate) enum Stored {
     None,
     Gone,
+    Lost,
     Image(Newest),
 }
 
@@ -64,13 +66,21 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 .with("newest", newest));
         }
         let found = self.newest(namespace, pages, at).await?;
-        let image = |(stored, page): (Stored, &PageNo)| match stored {
+        let image = |(stored, page): (Stored, &PageNo)| {
+            match stored {
             Stored::None => Ok(None),
             Stored::Image(n) => Ok(Some(PageImage { version: n.version, bytes: n.image })),
             Stored::Gone => Err(Error::new(ErrorKind::VersionGone, "this version was collected")
                 .with("namespace", namespace)
                 .with("page", page)
                 .with("version", at)),
+            Stored::Lost => Err(corrupt(
+                "this version of the page was lost to damage; older ones and newer ones may be whole",
+            )
+            .with("namespace", namespace)
+            .with("page", page)
+            .with("version", at)),
+        }
         };
         found.into_iter().zip(pages).map(image).collect()
     }
@@ -145,7 +155,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 Record::Full(image) => Base::Image(image),
                 Record::Staged(id) => Base::Staged(keys::staged::image(id, namespace, page)),
                 Record::Gone => return Ok(false),
-                Record::Delta(_) => {
+                Record::Delta(_) | Record::Lost => {
                     return Err(corrupt("a page is stored against a page that is no image")
                         .with("namespace", namespace)
                         .with("page", page));
@@ -196,6 +206,7 @@ impl Found {
             }
             Record::Staged(id) => Found::Staged(version, keys::staged::image(id, namespace, page)),
             Record::Gone => Found::Gone,
+            Record::Lost => Found::Lost,
         })
     }
 
@@ -203,6 +214,7 @@ impl Found {
         Ok(match self {
             Found::None => Stored::None,
             Found::Gone => Stored::Gone,
+            Found::Lost => Stored::Lost,
             Found::Image(version, image) => Stored::Image(Newest { version, image, delta: None }),
             Found::Delta(version, delta, Base::Image(base)) => {
                 let image = delta.apply(&base)?;

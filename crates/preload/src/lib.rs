@@ -76,7 +76,6 @@
 mod copy;
 mod dl;
 mod entry;
-mod exit;
 mod hook;
 mod name;
 mod refuse;
@@ -85,3 +84,5 @@ mod report;
 mod scan;
 mod site;
 mod store;
+
+hozo_loaded::forget_destructors!();

@@ -22,6 +22,7 @@
 //! The child of a process that had opened a store cannot open one itself.
 
 mod entry;
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod exit;
 mod store;
+
+#[cfg(target_os = "linux")]
+hozo_loaded::forget_destructors!();

@@ -19,10 +19,14 @@ mod ambient;
 mod commit;
 mod error;
 pub mod exec;
+mod frontend;
 mod ids;
+mod kv_ext;
+mod kv_store;
 mod log;
 mod page;
 mod page_store;
+mod store;
 mod version;
 
 pub use ambient::{Ambient, SystemAmbient};
@@ -31,8 +35,15 @@ pub use commit::{
     NamespaceChange,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use frontend::{Claim, Dbm, Endpoint, Frontend, Health, Needs, Parts, Running};
 pub use ids::{CommitId, NamespaceId, PageNo, Timestamp};
+pub use kv_ext::{Desired, Exchanged, Expected, KvStoreExt, Outcome, push_time};
+pub use kv_store::{
+    Change, Effect, KvCapabilities, KvPart, KvScan, KvSizes, KvStore, Present, PresentValue,
+    Selection,
+};
 pub use log::{LogEntry, LogQuery, PageRuns, Span};
 pub use page::{PageImage, PageSize, PageWrite, Patch};
 pub use page_store::{Capabilities, PageStore, PageStoreExt, Purged, Watermarks};
+pub use store::{PagesOnly, Store, check_dbm_name};
 pub use version::Version;

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use hozo_directory::{io_error, read_text, replace_text};
 use hozo_traits::{Error, ErrorKind, Result};
 
-use super::{CURRENT_FILE, io_error, read_own, replace};
+use super::CURRENT_FILE;
 
 const SEAL_FILE: &str = "SEAL";
 
@@ -56,7 +57,7 @@ impl Seal {
     /// The seal that is there; `None` if the store was never opened to the end.
     pub(crate) fn read(directory: &Path) -> Result<Option<Seal>> {
         let path = directory.join(SEAL_FILE);
-        let Some(text) = read_own(&path)? else { return Ok(None) };
+        let Some(text) = read_text(&path)? else { return Ok(None) };
         match Seal::parse(&text) {
             Some(seal) => Ok(Some(seal)),
             None => Err(Error::new(
@@ -70,7 +71,7 @@ impl Seal {
 
     /// Replaces the seal. What it speaks of must have been synced.
     pub(crate) fn write(&self, directory: &Path) -> Result<()> {
-        replace(directory, SEAL_FILE, &self.text())
+        replace_text(directory, SEAL_FILE, &self.text())
     }
 
     /// Refuses a store that opened, but has lost commits that were durable.

@@ -40,11 +40,36 @@ pub(super) struct Open {
 }
 
 pub(super) fn open(config: &Config, path: &Path, open: &Open) -> Result<DB, Error> {
+    match open_families(config, path, open, open.new) {
+        Err(error) if lacks_records_only(path, &error) => open_families(config, path, open, true),
+        opened => opened,
+    }
+}
+
+/// Whether the store is as it was made before there were records: that column
+/// family is made then, and the log, judged before, is not about it. Where any
+/// other is missing, the store is damaged.
+fn lacks_records_only(path: &Path, error: &Error) -> bool {
+    if !error.as_ref().contains("Column family not found") {
+        return false;
+    }
+    let Ok(there) = DB::list_cf(&Options::default(), path) else { return false };
+    let families = Space::ALL.into_iter();
+    let missing = families.filter(|space| !there.iter().any(|name| name == family_name(*space)));
+    missing.eq([Space::Records])
+}
+
+fn open_families(
+    config: &Config,
+    path: &Path,
+    open: &Open,
+    make_families: bool,
+) -> Result<DB, Error> {
     let cache = Cache::new_lru_cache(config.block_cache_bytes);
     let families = Space::ALL.map(|space| {
         ColumnFamilyDescriptor::new(family_name(space), of_space(config, space, &cache))
     });
-    DB::open_cf_descriptors(&of_store(config, open)?, path, families)
+    DB::open_cf_descriptors(&of_store(config, open, make_families)?, path, families)
 }
 
 /// Every space is a column family, so that each can be laid out for how it is
@@ -57,7 +82,7 @@ pub(super) fn family_name(space: Space) -> &'static str {
     }
 }
 
-fn of_store(config: &Config, open: &Open) -> Result<Options, Error> {
+fn of_store(config: &Config, open: &Open, make_families: bool) -> Result<Options, Error> {
     // What the crate has no setters for.
     //
     // `track_and_verify_wals`: each log says which one it follows and how long
@@ -70,7 +95,7 @@ fn of_store(config: &Config, open: &Open) -> Result<Options, Error> {
     );
     let mut options = Options::default().get_options_from_string(settings)?;
     options.create_if_missing(open.new);
-    options.create_missing_column_families(open.new);
+    options.create_missing_column_families(make_families);
     // The log was judged and cut before (see `wal`): whatever RocksDB finds
     // amiss in it now is damage.
     options.set_wal_recovery_mode(DBRecoveryMode::AbsoluteConsistency);
@@ -129,7 +154,7 @@ fn of_space(config: &Config, space: Space, cache: &Cache) -> Options {
             table.set_whole_key_filtering(false);
         }
         // Read by whole keys; for commit ids nearly always in vain.
-        Space::Commits | Space::Staged | Space::Meta => {
+        Space::Commits | Space::Staged | Space::Meta | Space::Records => {
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.02);
             table.set_bloom_filter(FILTER_BITS, false);

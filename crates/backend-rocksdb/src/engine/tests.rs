@@ -17,7 +17,7 @@ impl Random {
     }
 
     fn space(&mut self) -> Space {
-        Space::ALL[usize::try_from(self.below(7)).unwrap()]
+        Space::ALL[usize::try_from(self.below(Space::ALL.len() as u64)).unwrap()]
     }
 
     /// A key of the shape that the space has, out of few.
@@ -300,4 +300,56 @@ fn written_length(engine: &Engine) -> usize {
     let bytes = std::fs::read(log).unwrap();
     // The last batch may end with a few zeros.
     bytes.iter().rposition(|b| *b != 0).map_or(0, |at| (at + 1 + 8).min(bytes.len()))
+}
+
+/// Makes the store as if it had been made before there was this space.
+fn forget_family(dir: &TempDir, space: Space) {
+    let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), dir.path()).unwrap();
+    let mut db = rocksdb::DB::open_cf(&rocksdb::Options::default(), dir.path(), names).unwrap();
+    db.drop_cf(space.name()).unwrap();
+    drop(db);
+}
+
+#[test]
+fn a_store_from_before_there_were_records_opens() {
+    let dir = TempDir::new().unwrap();
+    let (mut random, mut model) = (Random(7), Model::new());
+    let engine = open(&dir);
+    for _ in 0..100 {
+        apply(&engine, &mut model, &mut random);
+    }
+    engine.sync().unwrap();
+    drop(engine);
+    forget_family(&dir, Space::Records);
+    model.retain(|(space, _), _| *space != Space::Records);
+    for _ in 0..2 {
+        let engine = open(&dir);
+        for space in Space::ALL {
+            let end = [0xff; 64];
+            let scan = Scan {
+                space,
+                start: b"",
+                end: &end,
+                reverse: false,
+                limit: usize::MAX,
+                bytes_max: usize::MAX,
+            };
+            let found = engine.scan(&scan).unwrap();
+            let found = found.into_iter().map(|(k, v)| ((space, k.to_vec()), v.to_vec()));
+            let expected = model.iter().filter(|((s, _), _)| *s == space);
+            assert!(found.eq(expected.map(|(k, v)| (k.clone(), v.clone()))), "{space:?}");
+        }
+        for _ in 0..20 {
+            apply(&engine, &mut model, &mut random);
+        }
+        engine.sync().unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_lost_another_space_does_not_open() {
+    let dir = TempDir::new().unwrap();
+    drop(open(&dir));
+    forget_family(&dir, Space::Log);
+    assert!(Engine::open(&Config::new(dir.path())).is_err());
 }

@@ -8,10 +8,10 @@
 
 use std::path::Path;
 
+use hozo_directory::io_error;
 use hozo_traits::{Error, ErrorKind, Result};
 
 use super::record::{BLOCK_BYTES, Reader, Step, may_be_cut_short};
-use crate::directory::io_error;
 
 /// Checks a manifest of which `sealed` bytes are known to have been there.
 pub(crate) fn check(path: &Path, sealed: u64) -> Result<()> {

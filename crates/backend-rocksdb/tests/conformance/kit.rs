@@ -23,7 +23,7 @@ pub(crate) fn small_buffers(dir: &Path) -> Config {
 }
 
 pub(crate) fn open(config: &Config) -> Result<Arc<dyn PageStore>> {
-    hozo_backend_rocksdb::open(config, Arc::new(SystemAmbient))
+    hozo_backend_rocksdb::open(config, Arc::new(SystemAmbient))?.pages()
 }
 
 /// The error of opening a store that must not open.

@@ -1,8 +1,13 @@
 //! `hozo check`
 
-use hozo::{Plan, Problem};
+mod stores;
+
+use std::path::Path;
+
+use hozo::{FrontendPlan, Plan, Problem, Problems};
 use serde_json::{Value, json};
 
+use self::stores::Checked;
 use crate::args::Check;
 use crate::context::Context;
 use crate::exit;
@@ -11,20 +16,9 @@ use crate::output;
 
 pub(super) fn run(args: &Check, context: &mut Context) -> Done {
     let file = args.file.clone().unwrap_or_else(|| context.config_file());
-    let outcome = context.plan_of(&file);
+    let outcome = context.whole_plan_of(&file);
     if context.json {
-        let (plan, problems) = match &outcome {
-            Ok(plan) => (Some(plan), Vec::new()),
-            Err(problems) => (None, problems.iter().map(problem).collect()),
-        };
-        context.write_json(&json!({
-            "ok": outcome.is_ok(),
-            "file": file,
-            "problems": problems,
-            "stores": plan.map(stores).unwrap_or_default(),
-            "namespaces": plan.map(rules).unwrap_or_default(),
-        }))?;
-        return outcome.map(drop).map_err(|_| Failure::quiet(exit::CONFIG));
+        return run_json(args, context, &file, outcome.as_ref());
     }
     let plan = outcome.map_err(|problems| {
         let count = problems.iter().count();
@@ -51,7 +45,65 @@ pub(super) fn run(args: &Check, context: &mut Context) -> Done {
         let header = ["MATCH", "STORE", "CONCURRENCY", "PAGE SIZE"];
         writeln!(context.out, "\n{}", output::list(header, &[3], rows))?;
     }
-    Ok(())
+    if !plan.dbms().is_empty() {
+        let rows = plan.dbms().iter().map(|dbm| {
+            let (store, durability) = (dbm.store(&plan).name(), dbm.durability_name());
+            [dbm.name().to_owned(), store.to_owned(), durability.to_owned()]
+        });
+        let header = ["DBM", "STORE", "DURABILITY"];
+        writeln!(context.out, "\n{}", output::list(header, &[], rows))?;
+    }
+    if !plan.frontends().is_empty() {
+        let rows =
+            plan.frontends().iter().map(|one| [one.kind().to_owned(), claims(one).join(", ")]);
+        writeln!(context.out, "\n{}", output::list(["FRONTEND", "LISTENS ON"], &[], rows))?;
+    }
+    let checked = stores::run(args, context, &plan)?;
+    ended(&checked)
+}
+
+/// What a frontend would take.
+fn claims(frontend: &FrontendPlan) -> Vec<String> {
+    frontend.claims().iter().map(ToString::to_string).collect()
+}
+
+/// The exit code that the checks of stores have.
+fn ended(checked: &[Checked]) -> Done {
+    match checked.iter().all(Checked::is_well) {
+        true => Ok(()),
+        false => Err(Failure::quiet(exit::FAILED)),
+    }
+}
+
+fn run_json(
+    args: &Check,
+    context: &mut Context,
+    file: &Path,
+    outcome: Result<&Plan, &Problems>,
+) -> Done {
+    let problems = outcome.err().map(|problems| problems.iter().map(problem).collect::<Vec<_>>());
+    let plan = outcome.ok();
+    let checked = match plan {
+        Some(plan) => stores::run(args, context, plan)?,
+        None => Vec::new(),
+    };
+    let mut value = json!({
+        "ok": plan.is_some(),
+        "file": file,
+        "problems": problems.unwrap_or_default(),
+        "stores": plan.map(stores).unwrap_or_default(),
+        "namespaces": plan.map(rules).unwrap_or_default(),
+        "dbms": plan.map(dbms).unwrap_or_default(),
+        "frontends": plan.map(frontends).unwrap_or_default(),
+    });
+    if stores::are_asked_for(args) {
+        value["checked"] = checked.iter().map(Checked::json).collect();
+    }
+    context.write_json(&value)?;
+    match plan {
+        Some(_) => ended(&checked),
+        None => Err(Failure::quiet(exit::CONFIG)),
+    }
 }
 
 fn problem(problem: &Problem) -> Value {
@@ -81,4 +133,20 @@ fn rules(plan: &Plan) -> Vec<Value> {
         })
     };
     plan.rules().iter().map(rule).collect()
+}
+
+fn dbms(plan: &Plan) -> Vec<Value> {
+    let dbm = |d: &hozo::DbmPlan| {
+        json!({
+            "name": d.name(),
+            "store": d.store(plan).name(),
+            "durability": d.durability_name(),
+        })
+    };
+    plan.dbms().iter().map(dbm).collect()
+}
+
+fn frontends(plan: &Plan) -> Vec<Value> {
+    let frontend = |f: &FrontendPlan| json!({ "kind": f.kind(), "claims": claims(f) });
+    plan.frontends().iter().map(frontend).collect()
 }

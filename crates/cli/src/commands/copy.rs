@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use hozo::rusqlite::Connection;
-use hozo::rusqlite::backup::{Backup, StepResult};
+use hozo_embedded::rusqlite::Connection;
+use hozo_embedded::rusqlite::backup::{Backup, StepResult};
 
 use crate::context::Context;
 use crate::exit;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use hozo::Stack;
 use hozo::pages::{NamespaceName, Target, When};
-use hozo::rusqlite::{Connection, ErrorCode, OpenFlags};
 use hozo::traits::exec::block_on;
 use hozo::traits::{ErrorKind, PageSize};
+use hozo_embedded::rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::copy;
 use super::view::{Copied, connect, open_target};
@@ -100,7 +100,7 @@ fn open(file: &Path) -> Done<Connection> {
     }
 }
 
-fn begin(connection: &Connection) -> Result<(), hozo::rusqlite::Error> {
+fn begin(connection: &Connection) -> Result<(), hozo_embedded::rusqlite::Error> {
     connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
 }
 

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hozo::pages::Head;
-use hozo::rusqlite;
 use hozo::traits::{Ambient, SystemAmbient, Version};
+use hozo_embedded::rusqlite;
 use rustyline::error::ReadlineError;
 
 use super::open_target;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use hozo::Stack;
 use hozo::pages::{Head, NamespaceInfo, NamespaceName, Namespaces, Target, When, format_time};
-use hozo::rusqlite::Connection;
 use hozo::traits::exec::block_on;
 use hozo::traits::{ErrorKind, Version};
+use hozo_embedded::Connect as _;
+use hozo_embedded::rusqlite::Connection;
 use serde::Serialize;
 
 use crate::failure::{Done, Failure};

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use hozo::rusqlite::Statement;
-use hozo::rusqlite::types::ValueRef;
+use hozo_embedded::rusqlite::Statement;
+use hozo_embedded::rusqlite::types::ValueRef;
 use serde_json::Value;
 
 use super::session::{Cause, Settings};

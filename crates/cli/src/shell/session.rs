@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use hozo::Stack;
 use hozo::pages::Target;
-use hozo::rusqlite::fallible_iterator::FallibleIterator as _;
-use hozo::rusqlite::{Batch, Connection, Error as SqlError};
+use hozo_embedded::rusqlite::fallible_iterator::FallibleIterator as _;
+use hozo_embedded::rusqlite::{Batch, Connection, Error as SqlError, ErrorCode};
 
 use super::split::Splitter;
 use super::{dot, render};
@@ -51,11 +51,39 @@ impl Session<'_> {
             match batch.next() {
                 Ok(None) => return Ok(()),
                 Ok(Some(mut statement)) => {
-                    render::run(&mut statement, self.settings, self.out)
-                        .map_err(|e| located(e, sql, line))?;
+                    let ran = render::run(&mut statement, self.settings, self.out);
+                    drop(statement);
+                    ran.map_err(|e| self.explained(e, sql, line))?;
                 }
-                Err(e) => return Err(located(Cause::Sql(e), sql, line)),
+                Err(e) => return Err(self.explained(Cause::Sql(e), sql, line)),
             }
+        }
+    }
+
+    /// The failure of a statement; where SQLite has few words for what the
+    /// store said, the store's.
+    fn explained(&self, cause: Cause, sql: &str, line: Option<usize>) -> Failure {
+        let from_store = match &cause {
+            Cause::Sql(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseCorrupt
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::DiskFull
+                        | ErrorCode::CannotOpen
+                )
+            ),
+            Cause::Output(_) => false,
+        };
+        let failure = located(cause, sql, line);
+        if !from_store {
+            return failure;
+        }
+        let why = self.connection.query_row("PRAGMA hozo_last_error", [], |row| row.get(0));
+        match why {
+            Ok(why) => failure.because(why),
+            // A plain file has nothing to add.
+            Err(_) => failure,
         }
     }
 

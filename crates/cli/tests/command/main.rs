@@ -1,8 +1,12 @@
 //! The command as a user runs it.
 
+mod check;
 mod history;
 mod moving;
 mod names;
 mod run;
+mod serve;
+mod served;
 mod shell;
 mod start;
+mod token;

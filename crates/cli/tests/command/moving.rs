@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hozo::rusqlite::Connection;
+use hozo_embedded::rusqlite::Connection;
 
 use super::run::Home;
 

@@ -1,6 +1,6 @@
 //! Namespaces: create, list, stat, rename, delete.
 
-use super::run::Home;
+use super::run::{Home, store};
 
 fn names(home: &Home) -> Vec<String> {
     let list = home.json(&["ns", "list"]);
@@ -48,9 +48,12 @@ fn list_and_stat_show_what_is_there() {
 #[test]
 fn a_rename_stays_in_its_store() {
     let home = Home::new();
-    let two = "[store.main]\nbackend = \"rocksdb\"\npath = \"data/main\"\n\
-               [store.other]\nbackend = \"rocksdb\"\npath = \"data/other\"\n\
-               [[namespace]]\nmatch = \"other/*\"\nstore = \"other\"\n";
+    let backend = store();
+    let two = format!(
+        "[store.main]\nbackend = {backend:?}\npath = \"data/main\"\n\
+         [store.other]\nbackend = {backend:?}\npath = \"data/other\"\n\
+         [[namespace]]\nmatch = \"other/*\"\nstore = \"other\"\n"
+    );
     home.write("hozo.toml", two);
     home.run(["ns", "create", "app"]).ok();
     home.run(["ns", "create", "other/app"]).ok();

@@ -9,6 +9,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The backend that the tests use: what `HOZO_TEST_STORE` says, or the default one.
+pub(crate) fn store() -> String {
+    std::env::var("HOZO_TEST_STORE").unwrap_or_else(|_| hozo::DEFAULT_BACKEND.to_owned())
+}
+
 /// A directory in which `hozo init` was run.
 pub(crate) struct Home {
     dir: TempDir,
@@ -25,7 +30,7 @@ pub(crate) struct Ran {
 impl Home {
     pub(crate) fn new() -> Self {
         let home = Home::empty();
-        home.run(["init"]).ok();
+        home.run(["init", "--backend", &store()]).ok();
         home
     }
 

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::run::Home;
+use hozo::Registry;
+
+use super::run::{Home, store};
 
 #[test]
 fn init_writes_a_config_that_is_right_and_once_only() {
@@ -50,23 +52,26 @@ fn check_shows_every_error_with_its_place() {
     home.write("hozo.toml", "[store.main]\nbackend = \"rocksbd\"\npth = \"x\"\n\n[cash]\n");
     let ran = home.run(["check"]);
     assert_eq!(ran.code, 5);
+    let backends: Vec<String> =
+        Registry::builtin().names().map(|name| format!("`{name}`")).collect();
     let expected = "\
 error: unknown backend `rocksbd`
  --> hozo.toml:2:11
   |
 2 | backend = \"rocksbd\"
   |           ^^^^^^^^^ did you mean `rocksdb`?
-  = backends here: `memory`, `rocksdb`
+  = backends here: @
 
 error: unknown section or key `cash`
  --> hozo.toml:5:2
   |
 5 | [cash]
   |  ^^^^ did you mean `cache`?
-  = sections: [store.NAME], [[namespace]], [cache], [[frontend]]
+  = sections: [store.NAME], [[namespace]], [[dbm]], [cache], [[frontend]]
 
 2 errors in hozo.toml
-";
+"
+    .replace('@', &backends.join(", "));
     assert_eq!(ran.err, expected);
     let ran = home.run(["check", "--json"]);
     assert_eq!(ran.code, 5);
@@ -87,13 +92,22 @@ fn a_store_whose_directory_cannot_be_is_told_before_it_is_opened() {
         ("file", &["file is not a directory"]),
         ("file/main", &["Not a directory"]),
     ] {
-        let text = format!("[store.main]\nbackend = \"rocksdb\"\npath = \"{path}\"\n");
+        let text = format!("[store.main]\nbackend = {:?}\npath = \"{path}\"\n", store());
         home.write("hozo.toml", text);
         home.run(["check"]).fails(5, words);
     }
-    let twice = "[store.a]\nbackend = \"rocksdb\"\npath = \"x\"\n[store.b]\nbackend = \"rocksdb\"\npath = \"./y/../x\"\n";
+    let twice = format!(
+        "[store.a]\nbackend = {0:?}\npath = \"x\"\n[store.b]\nbackend = {0:?}\npath = \"./y/../x\"\n",
+        store()
+    );
     home.write("hozo.toml", twice);
     home.run(["check"]).fails(5, &["have the same path", "line 3", ":6:8"]);
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn a_value_that_a_backend_refuses_has_its_place() {
+    let home = Home::empty();
     home.write("hozo.toml", "[store.a]\nbackend = \"rocksdb\"\npath = \"x\"\nmax_open_files = 3\n");
     home.run(["check"]).fails(5, &["max_open_files", ":4:18"]);
 }

@@ -1,6 +1,8 @@
-use hozo_traits::ErrorKind;
+use std::io;
 
-use super::{code, code_at_open};
+use hozo_traits::{Error, ErrorKind};
+
+use super::{code, code_at_open, code_of};
 use crate::ffi;
 
 #[test]
@@ -33,4 +35,18 @@ fn what_ends_a_transaction_is_an_io_error() {
     assert_eq!(code(ErrorKind::TooLarge), ffi::SQLITE_FULL);
     assert_eq!(code(ErrorKind::Corrupt), ffi::SQLITE_CORRUPT);
     assert_eq!(code_at_open(ErrorKind::NotFound), ffi::SQLITE_CANTOPEN);
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_full_however_deep_the_cause() {
+    let unavailable = |kind: io::ErrorKind| {
+        Error::new(ErrorKind::Unavailable, "cannot be written").caused_by(io::Error::from(kind))
+    };
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        assert_eq!(code_of(&unavailable(kind)), ffi::SQLITE_FULL);
+        let above = Error::new(ErrorKind::Unavailable, "above").caused_by(unavailable(kind));
+        assert_eq!(code_of(&above), ffi::SQLITE_FULL);
+    }
+    assert_eq!(code_of(&unavailable(io::ErrorKind::NotConnected)), ffi::SQLITE_IOERR);
+    assert_eq!(code_of(&Error::new(ErrorKind::Conflict, "first")), ffi::SQLITE_BUSY_SNAPSHOT);
 }

@@ -117,7 +117,7 @@ unsafe fn answer(table: *mut sqlite3_vtab, call: impl FnOnce() -> Result<()>) ->
                 (api.free)((*table).zErrMsg.cast());
                 (*table).zErrMsg = crate::vfs::sqlite_string(api, &e.to_string());
             }
-            crate::code::code(e.kind())
+            crate::code::code_of(&e)
         }
     }
 }

@@ -6,12 +6,14 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hozo::{Plan, Registry};
 use hozo_conformance::Model;
 use hozo_traits::{
-    Capabilities, Commit, CommitId, CommitOutcome, Error, ErrorKind, LogEntry, LogQuery,
+    Ambient, Capabilities, Commit, CommitId, CommitOutcome, Error, ErrorKind, LogEntry, LogQuery,
     NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, SystemAmbient, Version,
     Watermarks,
 };
+use tempfile::TempDir;
 
 /// What a commit wrote.
 #[derive(Clone, Debug)]
@@ -40,16 +42,34 @@ struct State {
     durable_waits: usize,
 }
 
-/// A [`Model`] behind a gate.
+/// The tests' store behind a gate.
 pub(crate) struct Gate {
     inner: Arc<dyn PageStore>,
     state: Mutex<State>,
+    /// Where the store is, if it is on a disk; gone after it.
+    _dir: Option<TempDir>,
+}
+
+/// The store that the tests use, if not the model.
+pub(crate) fn other_store() -> Option<String> {
+    std::env::var("HOZO_TEST_STORE").ok()
 }
 
 impl Gate {
     pub(crate) fn new() -> Arc<Self> {
-        let inner: Arc<dyn PageStore> = Model::new(Arc::new(SystemAmbient));
-        Arc::new(Gate { inner, state: Mutex::default() })
+        let ambient: Arc<dyn Ambient> = Arc::new(SystemAmbient);
+        let (inner, dir): (Arc<dyn PageStore>, _) = match other_store() {
+            None => (Model::new(ambient), None),
+            Some(backend) => {
+                let dir = tempfile::tempdir().unwrap();
+                let text = format!("[store.main]\nbackend = {backend:?}\npath = \"store\"\n");
+                let registry = Registry::builtin();
+                let plan = Plan::from_text("HOZO_TEST_STORE", &text, dir.path(), &registry);
+                let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+                (plan.stores()[0].open(ambient).unwrap().pages().unwrap(), Some(dir))
+            }
+        };
+        Arc::new(Gate { inner, state: Mutex::default(), _dir: dir })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -45,10 +45,7 @@ fn a_failed_statement_leaves_the_transaction() {
 
 #[test]
 fn temporary_tables_and_large_sorts_work() {
-    let kit = Kit::with(
-        hozo_conformance::Model::new(std::sync::Arc::new(hozo_traits::SystemAmbient)),
-        Options { temp_file_bytes_max: 10_000, ..Options::default() },
-    );
+    let kit = Kit::with(Gate::new(), Options { temp_file_bytes_max: 10_000, ..Options::default() });
     let db = kit.open("app");
     db.run(FILL);
     db.run("PRAGMA temp_store=FILE; PRAGMA cache_size=10; PRAGMA temp.cache_size=5");

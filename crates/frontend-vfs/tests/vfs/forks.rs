@@ -5,6 +5,7 @@
 
 use std::process::Command;
 
+use crate::faults::other_store;
 use crate::kit::{Ask, Kit, code};
 
 fn alone(test: &str) {
@@ -89,7 +90,11 @@ fn close_in_child() {
 #[test]
 #[ignore = "run in a process of its own"]
 fn open_in_child() {
-    // The store is in memory, so the child has a copy of its own.
+    if other_store().is_some() {
+        // Who opens stores sees to that; see the stack of crates/hozo.
+        eprintln!("SKIPPED: the child has a copy of its own of a store in memory only");
+        return;
+    }
     let kit = Kit::new();
     let db = kit.open("app");
     db.run("CREATE TABLE t(a); INSERT INTO t VALUES(1)");

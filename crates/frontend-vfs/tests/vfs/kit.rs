@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use hozo_conformance::Model;
 use hozo_frontend_vfs::{Open, Opened, Options, Resolver, SqliteApi, Vfs, sqlite_api};
 use hozo_pages::{Concurrency, CreateOptions, Head, Namespace, NamespaceName, Namespaces, Target};
 use hozo_traits::exec::block_on;
 use hozo_traits::{Ambient, ErrorKind, PageSize, PageStore, Result, Span, SystemAmbient, Version};
 use rusqlite::{Connection, OpenFlags};
+
+use crate::faults::Gate;
 
 pub(crate) fn api() -> &'static SqliteApi {
     static API: OnceLock<SqliteApi> = OnceLock::new();
@@ -18,22 +19,24 @@ pub(crate) fn api() -> &'static SqliteApi {
 }
 
 /// Finds every name that is not a path, and makes those that are not there.
-struct Names(Arc<Namespaces>);
+/// Without namespaces after the test, so that its store goes: a VFS stays.
+struct Names(Mutex<Option<Arc<Namespaces>>>);
 
 impl Resolver for Names {
     fn resolve(&self, name: &str, intent: Open) -> Result<Option<Opened>> {
         if name.starts_with('/') {
             return Ok(None);
         }
+        let namespaces = self.0.lock().unwrap().clone().expect("the test is not over");
         let target: Target = name.parse()?;
-        let namespace = match block_on(self.0.open(&target.name)) {
+        let namespace = match block_on(namespaces.open(&target.name)) {
             Err(e) if e.kind() == ErrorKind::NotFound && intent.create => {
-                block_on(self.0.create(&target.name, CreateOptions::default()))?;
-                block_on(self.0.open(&target.name))?
+                block_on(namespaces.create(&target.name, CreateOptions::default()))?;
+                block_on(namespaces.open(&target.name))?
             }
             other => other?,
         };
-        let snapshot = block_on(self.0.resolve(&target))?.at;
+        let snapshot = block_on(namespaces.resolve(&target))?.at;
         Ok(Some(Opened { namespace, snapshot, concurrency: None }))
     }
 
@@ -48,11 +51,18 @@ pub(crate) struct Kit {
     pub(crate) vfs: String,
     /// Whether the test writes in serial mode only.
     pub(crate) serial: bool,
+    names: Arc<Names>,
+}
+
+impl Drop for Kit {
+    fn drop(&mut self) {
+        self.names.0.lock().unwrap().take();
+    }
 }
 
 impl Kit {
     pub(crate) fn new() -> Self {
-        Self::over(Model::new(Arc::new(SystemAmbient)))
+        Self::over(Gate::new())
     }
 
     pub(crate) fn over(store: Arc<dyn PageStore>) -> Self {
@@ -64,9 +74,9 @@ impl Kit {
         let vfs = format!("hozo-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let ambient: Arc<dyn Ambient> = Arc::new(SystemAmbient);
         let namespaces = Namespaces::new(store, ambient);
-        let resolver = Arc::new(Names(Arc::clone(&namespaces)));
-        Vfs::register_with(api(), resolver, &vfs, options).unwrap();
-        Kit { namespaces, vfs, serial: true }
+        let names = Arc::new(Names(Mutex::new(Some(Arc::clone(&namespaces)))));
+        Vfs::register_with(api(), names.clone(), &vfs, options).unwrap();
+        Kit { namespaces, vfs, serial: true, names }
     }
 
     pub(crate) fn create(&self, name: &str, page_size: u32, concurrency: Concurrency) {

@@ -5,11 +5,43 @@ use std::ops::Range;
 use hozo_pages::Concurrency;
 use hozo_traits::PageSize;
 
-use super::NamespaceRule;
+use super::{Plan, StorePlan, store};
 use crate::pattern::Pattern;
 use crate::problem::{listed, nearest};
 use crate::settings::NamespaceSettings;
 use crate::text::Report;
+
+/// What the config says about some names: `[[namespace]]`.
+#[derive(Clone, Debug)]
+pub struct NamespaceRule {
+    pattern: Pattern,
+    store: usize,
+    concurrency: Option<Concurrency>,
+    page_size: Option<PageSize>,
+}
+
+impl NamespaceRule {
+    /// The store that its namespaces are in; `plan` is the one that has this rule.
+    pub fn store<'p>(&self, plan: &'p Plan) -> &'p StorePlan {
+        &plan.stores[self.store]
+    }
+
+    /// The names that it is about.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// How writers share the namespaces, if the rule says; otherwise each has
+    /// what it was created with.
+    pub fn concurrency(&self) -> Option<Concurrency> {
+        self.concurrency
+    }
+
+    /// The page size that new namespaces start with, if the rule says.
+    pub fn page_size(&self) -> Option<PageSize> {
+        self.page_size
+    }
+}
 
 /// The rule that a `[[namespace]]` section is, with its line; reports what is
 /// wrong with it. `before` are the rules above it.
@@ -21,21 +53,7 @@ pub(super) fn check(
     report: &mut Report<'_>,
 ) -> Option<(NamespaceRule, usize)> {
     let line = report.line_of(&span);
-    let store = match &settings.store {
-        None => Some(0),
-        Some(store) => {
-            let found = stores.iter().position(|name| name == store.get_ref());
-            if found.is_none() {
-                let text = store.get_ref();
-                let problem = report.add(store.span(), format!("there is no store `{text}`"));
-                if let Some(meant) = nearest(text, stores.iter().map(|s| &**s)) {
-                    problem.label(format!("did you mean `{meant}`?"));
-                }
-                problem.note(format!("stores: {}", listed(stores.iter().map(|s| &**s))));
-            }
-            found
-        }
-    };
+    let store = store::place(settings.store.as_ref(), stores, report);
     let concurrency = settings.concurrency.map(|text| {
         text.get_ref().parse::<Concurrency>().map_err(|_| {
             let known = [Concurrency::Serial, Concurrency::Optimistic].map(Concurrency::as_str);

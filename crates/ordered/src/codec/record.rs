@@ -9,6 +9,7 @@
 //! | 2 delta | version of the base (10), spent (varint), then gap (varint), length (varint) and bytes of each range |
 //! | 3 staged | commit id (16): the image is in the staged space under that id |
 //! | 4 gone | nothing: this version, and those up to the next, were purged |
+//! | 5 lost | nothing: this version was lost to damage, which a repair found |
 //!
 //! A delta is always against a full or staged image, never against another
 //! delta, so a read costs one more get at most. Its base is the newest such
@@ -23,6 +24,7 @@ const FULL: u8 = 1;
 const DELTA: u8 = 2;
 const STAGED: u8 = 3;
 const GONE: u8 = 4;
+const LOST: u8 = 5;
 
 /// A delta longer than this part of its page is not kept: reading it would
 /// approach the cost of reading an image.
@@ -39,6 +41,8 @@ pub(crate) enum Record {
     Staged(CommitId),
     /// Purged.
     Gone,
+    /// Lost to damage. Nothing older may be read for it.
+    Lost,
 }
 
 /// What differs from an older image of the same page.
@@ -72,6 +76,7 @@ impl Record {
                     .map_err(|e| corrupt("a page record points to no stage").caused_by(e))?,
             )),
             GONE if body.is_empty() => Ok(Record::Gone),
+            LOST if body.is_empty() => Ok(Record::Lost),
             _ => Err(corrupt("a page record has an unknown tag").with("tag", tag)),
         }
     }
@@ -92,6 +97,10 @@ impl Record {
 
     pub(crate) fn gone() -> Bytes {
         Bytes::from_static(&[GONE])
+    }
+
+    pub(crate) fn lost() -> Bytes {
+        Bytes::from_static(&[LOST])
     }
 }
 

@@ -4,11 +4,11 @@
 //! judged against everything sequenced before, they get their version, and the
 //! engine applies them without waiting for the disk. From then on the next
 //! commit builds on them. Who asked for `durable` then waits for an fsync, and
-//! one fsync serves all who wait; see `durable.rs`.
+//! one fsync serves all who wait; see [`GroupSync`].
 //!
 //! Two locks, never both for long and neither across an await or an fsync:
 //! `order` for the critical section, and inside it for a moment the one in
-//! `Durable`.
+//! `GroupSync`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,16 +19,14 @@ use hozo_traits::{
     Capabilities, Durability, Error, ErrorKind, Result, Timestamp, Version, Watermarks,
 };
 
-use self::durable::{Durable, Poison};
 use self::order::{Order, fill};
 use self::recent::Moment;
 use crate::keys;
 use crate::{
-    Condition, KeyRange, Limits, LocalEngine, Numbering, Op, OrderedEngine, Pair, Scan, Space,
-    Write, WriteOutcome,
+    Condition, GroupSync, GroupSyncConfig, KeyRange, Limits, LocalEngine, NotApplied, Numbering,
+    Op, OrderedEngine, Pair, Scan, Space, Write, WriteOutcome,
 };
 
-mod durable;
 mod order;
 mod recent;
 #[cfg(test)]
@@ -42,7 +40,8 @@ const JUDGED_IN_TURN_MAX: usize = 8;
 ///
 /// Dropping it puts what was sequenced on stable storage.
 pub struct Sequenced<E: LocalEngine> {
-    durable: Arc<Durable<E>>,
+    engine: Arc<E>,
+    sync: GroupSync<Version>,
     order: Mutex<Order>,
     /// Whether the engine may show a commit that the watermarks do not yet.
     appearing: AtomicBool,
@@ -70,14 +69,18 @@ impl<E: LocalEngine> Sequenced<E> {
         if engine.persistent() {
             engine.sync()?;
         }
-        let durable = Durable::new(engine, newest);
+        let engine = Arc::new(engine);
+        let config =
+            GroupSyncConfig { persistent: engine.persistent(), ..GroupSyncConfig::default() };
+        let synced = Arc::clone(&engine);
+        let sync = GroupSync::new(newest, config, move |_| synced.sync());
         let order = Mutex::new(Order::after(newest));
-        Ok(Sequenced { durable, order, appearing: AtomicBool::new(false) })
+        Ok(Sequenced { engine, sync, order, appearing: AtomicBool::new(false) })
     }
 
     /// The engine.
     pub fn engine(&self) -> &E {
-        &self.durable.engine
+        &self.engine
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {
@@ -89,7 +92,7 @@ impl<E: LocalEngine> Sequenced<E> {
     fn sequence(&self, write: Write) -> Result<WriteOutcome> {
         let held = self.judge_ahead(&write.conditions)?;
         let mut order = self.order();
-        self.durable.refuse_if_poisoned()?;
+        self.sync.refuse_if_poisoned()?;
         let changes = held.and_then(|moment| order.recent.since(moment));
         for (condition, asked) in write.conditions.iter().enumerate() {
             if changes.as_ref().is_some_and(|changes| !changes.touch(asked)) {
@@ -115,9 +118,14 @@ impl<E: LocalEngine> Sequenced<E> {
         }
         let _appearing = Appearing::begin(&self.appearing);
         if !ops.is_empty() {
-            let poison = Poison::unless_defused(&self.durable, "a write");
-            self.engine().apply(&ops).map_err(|e| self.durable.poison("a write", e))?;
+            let poison = self.sync.poison_unless_defused("a write");
+            let applied = self.engine().apply(&ops);
             poison.defuse();
+            applied.map_err(|why| match why {
+                // As if it had never been asked for.
+                NotApplied::Refused(error) => error,
+                NotApplied::Failed(error) => self.sync.poison("a write", error),
+            })?;
         }
         if !ops.is_empty() {
             order.recent.push(ops);
@@ -128,7 +136,7 @@ impl<E: LocalEngine> Sequenced<E> {
         }
         if numbered {
             // Inside the section: watermarks never move back.
-            self.durable.sequenced(version, write.durability);
+            self.sync.wrote(version, write.durability);
         }
         Ok(WriteOutcome::Written { version, time })
     }
@@ -203,12 +211,6 @@ impl Drop for Appearing<'_> {
     }
 }
 
-impl<E: LocalEngine> Drop for Sequenced<E> {
-    fn drop(&mut self) {
-        self.durable.close();
-    }
-}
-
 #[async_trait]
 impl<E: LocalEngine> OrderedEngine for Sequenced<E> {
     fn capabilities(&self) -> Capabilities {
@@ -225,17 +227,18 @@ impl<E: LocalEngine> OrderedEngine for Sequenced<E> {
     }
 
     async fn watermarks(&self) -> Result<Watermarks> {
-        Ok(self.durable.watermarks())
+        let marks = self.sync.marks();
+        Ok(Watermarks { sequenced: marks.written, durable: marks.durable })
     }
 
     async fn wait_durable(&self, version: Version) -> Result<()> {
-        let newest = self.durable.watermarks().sequenced;
+        let newest = self.sync.marks().written;
         if version > newest {
             return Err(Error::new(ErrorKind::Invalid, "this version was not committed yet")
                 .with("version", version)
                 .with("newest", newest));
         }
-        self.durable.wait(version).await
+        self.sync.wait(version).await
     }
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>> {
@@ -281,7 +284,7 @@ impl<E: LocalEngine> OrderedEngine for Sequenced<E> {
             && durable
             && numbered
         {
-            self.durable.wait(version).await?;
+            self.sync.wait(version).await?;
         }
         Ok(outcome)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use hozo_ordered::{KeyRange, Limits, LocalEngine, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 
 type Maps = BTreeMap<(Space, Bytes), Bytes>;
@@ -43,6 +43,7 @@ pub(crate) enum Fail {
     Sync,
     SyncPanics,
     ApplyPanics,
+    Refused,
 }
 
 /// An engine on a [`Disk`].
@@ -249,7 +250,12 @@ impl LocalEngine for Engine {
         Ok(pairs)
     }
 
-    fn apply(&self, ops: &[Op]) -> Result<()> {
+    fn apply(&self, ops: &[Op]) -> Result<(), NotApplied> {
+        let full = |state: &mut State| state.fail.take_if(|fail| *fail == Fail::Refused).is_some();
+        if full(&mut *self.alive()?) {
+            let error = Error::new(ErrorKind::Unavailable, "the disk is full, as asked");
+            return Err(NotApplied::Refused(error));
+        }
         let mut state = stumble(self.alive()?, Fail::Apply, Fail::ApplyPanics)?;
         apply(&mut state.maps, ops);
         state.batches.push(ops.to_vec());

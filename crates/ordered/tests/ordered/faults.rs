@@ -84,6 +84,20 @@ fn a_failed_write_poisons() {
 }
 
 #[test]
+fn a_refused_write_changes_nothing_and_the_next_is_made() {
+    let (disk, store) = a_store();
+    for durability in [Durability::Sequenced, Durability::Durable] {
+        let before = marks(&store);
+        disk.fail_next(Fail::Refused);
+        let refused = block_on(store.commit(simple(durability, 2))).expect_err("it is refused");
+        assert_eq!(refused.retry(), Retry::Later, "{refused}");
+        assert_eq!(marks(&store), before);
+        put(&store, simple(durability, 2));
+        assert_eq!(marks(&store).0, Version::from_seq(before.0.seq() + 1));
+    }
+}
+
+#[test]
 fn a_panic_in_an_fsync_poisons() {
     let (disk, store) = a_store();
     disk.fail_next(Fail::SyncPanics);

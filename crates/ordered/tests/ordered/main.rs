@@ -9,4 +9,5 @@ mod kit;
 mod leaving;
 mod power_loss;
 mod purging;
+mod records;
 mod storing;

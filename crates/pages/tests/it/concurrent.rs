@@ -33,7 +33,8 @@ const STORES: [(&str, Open); 2] = [
     ("model", |ambient| Model::on(&Arc::<Disk>::default(), ambient)),
     ("memory", |ambient| {
         let config = hozo_backend_memory::Config::default();
-        hozo_backend_memory::open(&config, ambient).expect("a store is opened")
+        let store = hozo_backend_memory::open(&config, ambient).expect("a store is opened");
+        store.pages().expect("it has pages")
     }),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Build, Place, built};
+use crate::support::{Build, Place, Preloaded as _, built};
 
 const USE: [&str; 8] = [
     "version",

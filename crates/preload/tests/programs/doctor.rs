@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Build, Place, built};
+use crate::support::{Build, Place, Preloaded as _, built};
 
 /// The facts that a run of a program reports.
 fn facts(place: &Place, program: Build, args: &[&str]) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! Which opens go to a namespace, and which go on as they were.
 
-use crate::support::{Build, Place, built};
+use crate::support::{Build, Place, Preloaded as _, built};
 
 const MAKE: &str = "CREATE TABLE IF NOT EXISTS t(x)";
 

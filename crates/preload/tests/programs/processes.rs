@@ -1,6 +1,6 @@
 //! Threads, forks and ends.
 
-use crate::support::{Build, PERSISTENT, Place, built};
+use crate::support::{Build, Place, Preloaded as _, built, store_stays};
 
 const MAKE: &str = "CREATE TABLE IF NOT EXISTS t(x)";
 
@@ -17,7 +17,7 @@ fn threads_open_at_the_same_time() {
 /// store opened once.
 #[test]
 fn threads_make_the_first_open() {
-    if !PERSISTENT {
+    if !store_stays() {
         return;
     }
     let place = Place::new();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Build, Place, Ran, built};
+use crate::support::{Build, Place, Preloaded as _, Ran, built, store_stays};
 
 #[track_caller]
 fn refused(ran: &Ran, place: &Place, words: &[&str]) {
@@ -118,7 +118,7 @@ fn a_refused_connection_takes_nothing() {
 
 #[test]
 fn a_store_that_another_process_holds() {
-    if !crate::support::PERSISTENT {
+    if !store_stays() {
         return;
     }
     let place = Place::new();
@@ -154,7 +154,7 @@ fn a_store_that_another_process_holds() {
 
 #[test]
 fn no_directory_for_the_store() {
-    if !crate::support::PERSISTENT {
+    if !store_stays() {
         return;
     }
     let place = Place::new();

@@ -1,6 +1,6 @@
 //! The distribution's `sqlite3` and CPython.
 
-use crate::support::{Place, have};
+use crate::support::{Place, Preloaded as _, have, store_stays};
 
 #[test]
 fn the_shell_uses_a_namespace() {
@@ -15,14 +15,14 @@ fn the_shell_uses_a_namespace() {
 
 #[test]
 fn the_next_shell_finds_it() {
-    if !have("sqlite3") || !crate::support::PERSISTENT {
+    if !have("sqlite3") || !store_stays() {
         return;
     }
     let place = Place::new();
     place.run("sqlite3", &["app", "CREATE TABLE t(x); INSERT INTO t VALUES (7)"]).quiet();
     assert_eq!(place.run("sqlite3", &["app", "SELECT x FROM t"]).quiet(), "7\n");
     // Without a rule, too: it exists.
-    place.write("hozo.toml", "[store.main]\nbackend = \"rocksdb\"\npath = \"store\"\n");
+    place.configure("");
     assert_eq!(place.run("sqlite3", &["app", "SELECT x FROM t"]).quiet(), "7\n");
     assert_eq!(place.run("sqlite3", &["file:app?mode=ro", "SELECT x FROM t"]).quiet(), "7\n");
     assert_eq!(place.files(), [""; 0]);

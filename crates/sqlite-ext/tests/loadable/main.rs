@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use support::{Place, Sqlite, built, extension, have};
+use support::{Place, Ran, Sqlite, built, extension, have, install, sqlites_in};
 
 mod support;
 
 const BOTH: [Sqlite; 2] = [Sqlite::System, Sqlite::Current];
 
 /// Loads the extension in a C program and runs what is given.
-fn loader(place: &Place, sqlite: Sqlite, sql: &[&str]) -> support::Ran {
+fn loader(place: &Place, sqlite: Sqlite, sql: &[&str]) -> Ran {
     let library = extension().display().to_string();
     let mut args = vec![library.as_str()];
     args.extend(sql);
-    place.run(&[], built("loader.c", Some(sqlite)), &args)
+    place.run_bare(&[], built("loader.c", Some(sqlite)), &args)
 }
 
 #[test]
@@ -104,23 +104,23 @@ fn the_shell_loads_it_by_its_names() {
     }
     for name in ["hozo.so", "libhozo_sqlite_ext.so", "anything.so"] {
         let place = Place::new();
-        place.install(name);
+        install(&place, name);
         let load = format!(".load ./{}", name.trim_end_matches(".so"));
         let open = ".open file:app?vfs=hozo";
         let args =
             ["-cmd", &load, "-cmd", open, ":memory:", "CREATE TABLE t(x); SELECT count(*) FROM t"];
-        assert_eq!(place.run(&[], "sqlite3", &args).quiet(), "0\n", "{name}");
+        assert_eq!(place.run_bare(&[], "sqlite3", &args).quiet(), "0\n", "{name}");
         assert_eq!(place.files(), [name]);
     }
     // Where the linker looks, its name alone is enough.
     let place = Place::new();
-    place.install("hozo.so");
+    install(&place, "hozo.so");
     let path = [("LD_LIBRARY_PATH", place.path(""))];
     let args =
         ["-cmd", ".load hozo", "-cmd", ".open file:app?vfs=hozo", ":memory:", "CREATE TABLE t(x)"];
-    place.run(&path, "sqlite3", &args).quiet();
+    place.run_bare(&path, "sqlite3", &args).quiet();
     let args = ["-cmd", ".load ./hozo sqlite3_hozo_init", ":memory:", "SELECT 1"];
-    assert_eq!(place.run(&[], "sqlite3", &args).quiet(), "1\n");
+    assert_eq!(place.run_bare(&[], "sqlite3", &args).quiet(), "1\n");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn the_config_comes_from_the_environment() {
         return;
     }
     let (place, elsewhere) = (Place::new(), Place::bare());
-    elsewhere.install("hozo.so");
+    install(&elsewhere, "hozo.so");
     let config: [(&str, PathBuf); 1] = [("HOZO_CONFIG", place.path("hozo.toml"))];
     let args = [
         "-cmd",
@@ -139,14 +139,14 @@ fn the_config_comes_from_the_environment() {
         ":memory:",
         "CREATE TABLE t(x)",
     ];
-    elsewhere.run(&config, "sqlite3", &args).quiet();
+    elsewhere.run_bare(&config, "sqlite3", &args).quiet();
     assert_eq!(elsewhere.files(), ["hozo.so"]);
 }
 
 #[test]
 fn the_table_is_as_sqlite_has_it() {
     let place = Place::bare();
-    let said = place.run(&[], built("slots.c", None), &[] as &[&str]).quiet().to_owned();
+    let said = place.run_bare(&[], built("slots.c", None), &[] as &[&str]).quiet().to_owned();
     assert_eq!(said, "malloc 68\nauto_extension 192\n");
 }
 
@@ -156,7 +156,7 @@ fn the_library_exports_its_entry_points_only() {
         return;
     }
     let library = extension().display().to_string();
-    let symbols = Place::bare().run(&[], "readelf", &["--dyn-syms", "--wide", &library]);
+    let symbols = Place::bare().run_bare(&[], "readelf", &["--dyn-syms", "--wide", &library]);
     let mut exported: Vec<&str> = symbols
         .quiet()
         .lines()
@@ -172,12 +172,7 @@ fn the_library_exports_its_entry_points_only() {
 /// brings an SQLite could bring it in here.
 #[test]
 fn no_sqlite_is_inside() {
-    let mark = b"CREATE TABLE %Q.sqlite_sequence(name,seq)";
-    let has = |path| {
-        let bytes = std::fs::read(path).expect("the file can be read");
-        bytes.windows(mark.len()).any(|window| window == mark)
-    };
-    assert!(!has(extension()), "built together with a crate that bundles SQLite");
+    assert_eq!(sqlites_in(&extension()), 0, "built together with a crate that bundles SQLite");
     let bundles = built("loader.c", Some(Sqlite::Current));
-    assert!(has(bundles), "SQLite has no such mark any more");
+    assert!(sqlites_in(&bundles) > 0, "SQLite has no such mark any more");
 }

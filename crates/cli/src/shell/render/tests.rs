@@ -1,4 +1,4 @@
-use hozo::rusqlite::Connection;
+use hozo_embedded::rusqlite::Connection;
 
 use super::*;
 

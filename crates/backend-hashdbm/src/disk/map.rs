@@ -1,0 +1,43 @@
+//! Mapped parts of files.
+
+use std::fs::File;
+use std::io;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+/// A part of a file in memory, shared and writable: writes through it are
+/// writes to the file. It is unmapped when dropped.
+///
+/// It hands out a raw pointer, so that each user says by himself why nobody
+/// writes what somebody else reads. Only bytes below the file's end may be
+/// touched; the kernel kills the process for others.
+pub(crate) struct Mapping {
+    map: MmapRaw,
+}
+
+impl Mapping {
+    /// Maps `len` bytes of `file` from `at`.
+    pub(super) fn new(file: &File, at: u64, len: usize) -> io::Result<Mapping> {
+        // `map_raw` is a safe call: a raw mapping gives out no references.
+        Ok(Mapping { map: MmapOptions::new().offset(at).len(len).map_raw(file)? })
+    }
+
+    /// The first byte. Valid until the mapping is dropped.
+    #[inline]
+    pub(crate) fn ptr(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
+    /// How many bytes are mapped.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Makes the pages from `at` on writable ahead of their use, which costs
+    /// less than one fault for each. Only a hint: kernels before 5.14 do not
+    /// know it.
+    pub(crate) fn populate(&self, at: usize, len: usize) {
+        let _ = self.map.advise_range(Advice::PopulateWrite, at, len);
+    }
+}

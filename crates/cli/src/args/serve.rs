@@ -1,0 +1,52 @@
+//! The command line of `hozo serve`.
+
+use clap::{Args, ValueEnum};
+
+/// Serve the DBMs of the config to clients on the network.
+///
+/// Starts every network frontend of the config, all of them or none, and says in one line
+/// each what listens where, with which DBMs, and whether it is protected. What happens
+/// afterwards is logged on standard error.
+///
+/// SIGTERM and SIGINT end it: nothing new is taken, and what was accepted is finished, within
+/// the time that the frontend's stop_timeout_s gives; a second one ends it at once. SIGHUP
+/// makes it read certificates and tokens again. Under systemd (Type=notify) it says when
+/// it is ready, reads again and stops.
+///
+/// JSON: {"frontends": [{"kind", "listen", "protection"}], "dbms": [{"name", "store",
+/// "backend", "durability"}]}, written when everything has started.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// How log lines are written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log: LogFormat,
+    /// The least important lines that are logged.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
+    pub(crate) log_level: LogLevel,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line of text for each.
+    Text,
+    /// A JSON object on a line for each.
+    Json,
+}
+
+/// How important log lines are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// None.
+    Off,
+    /// What went wrong here.
+    Error,
+    /// Also what clients did wrong.
+    Warn,
+    /// Also starts, stops and what is read again.
+    Info,
+    /// Also every request.
+    Debug,
+    /// Everything.
+    Trace,
+}

@@ -1,0 +1,250 @@
+//! `hozo serve`, and what other commands say about what is served.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::run::{Home, store};
+use super::served::Served;
+
+/// A directory with two DBMs and a frontend of these keys.
+fn home(frontend: &str) -> Home {
+    let home = Home::empty();
+    let (backend, path) = match store().as_str() {
+        "memory" => ("memory".to_owned(), ""),
+        other => (other.to_owned(), "path = \"data\"\n"),
+    };
+    home.write(
+        "hozo.toml",
+        format!(
+            "[store.main]\nbackend = {backend:?}\n{path}[store.quick]\nbackend = \"memory\"\n\
+             [[dbm]]\nname = \"casket\"\n\
+             [[dbm]]\nname = \"log\"\nstore = \"quick\"\ndurability = \"durable\"\n\
+             [[frontend]]\nkind = \"rpc\"\n{frontend}\n"
+        ),
+    );
+    home
+}
+
+/// Where the line says that it listens.
+fn address(line: &str) -> &str {
+    let (_, rest) = line.split_once("rpc on ").unwrap_or_else(|| panic!("{line}"));
+    rest.split(',').next().unwrap()
+}
+
+#[test]
+fn it_says_what_listens_where_and_ends_when_it_is_told() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = home("listen = [\"127.0.0.1:0\", \"unix:dbm.sock\"]");
+        let served = Served::start(&home, &[]);
+        let (tcp, socket) = (served.line(), served.line());
+        let dbms = format!("casket in main ({}), log in quick (memory, durable)", store());
+        assert_eq!(tcp, format!("rpc on {}, not protected: {dbms}", address(&tcp)));
+        TcpStream::connect(address(&tcp)).unwrap();
+        let path = fs::canonicalize(home.path("dbm.sock")).unwrap();
+        assert!(
+            socket.starts_with("rpc on unix:") && socket.contains("socket mode 0600"),
+            "{socket}"
+        );
+        assert!(path.exists());
+        served.signal(signal);
+        let (code, out, err) = served.ended();
+        assert_eq!((code, &*out), (Some(0), ""), "{err}");
+        assert!(err.contains("INFO") && err.contains("stopping"), "{err}");
+        assert!(!path.exists(), "the socket goes with it");
+    }
+}
+
+#[test]
+fn programs_read_what_listens_and_the_log() {
+    let home = home("listen = \"127.0.0.1:0\"");
+    let served = Served::start(&home, &["--json", "--log", "json", "--log-level", "debug"]);
+    let mut text = String::new();
+    while !text.ends_with("\n}") {
+        text.push_str(&format!("\n{}", served.line()));
+    }
+    let said: Value = serde_json::from_str(&text).unwrap();
+    let dbms = json!([
+        { "name": "casket", "store": "main", "backend": store(), "durability": "sequenced" },
+        { "name": "log", "store": "quick", "backend": "memory", "durability": "durable" },
+    ]);
+    assert_eq!(said["dbms"], dbms);
+    let frontend = &said["frontends"][0];
+    assert_eq!(
+        (&frontend["kind"], &frontend["protection"]),
+        (&json!("rpc"), &json!("not protected"))
+    );
+    TcpStream::connect(frontend["listen"].as_str().unwrap()).unwrap();
+    let line: Value = serde_json::from_str(&served.logs("opening stores")).unwrap();
+    assert_eq!(line["level"], "DEBUG");
+    served.signal(Signal::TERM);
+    let (code, _, err) = served.ended();
+    assert_eq!(code, Some(0), "{err}");
+    for line in err.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(line["timestamp"].is_string() && line["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn the_log_can_be_quiet() {
+    let home = home("listen = \"127.0.0.1:0\"");
+    let served = Served::start(&home, &["--log-level", "off"]);
+    served.line();
+    served.signal(Signal::TERM);
+    assert_eq!(served.ended(), (Some(0), String::new(), String::new()));
+}
+
+#[test]
+fn tokens_are_read_again_and_wrong_ones_change_nothing() {
+    let home = home("listen = \"127.0.0.1:0\"\ntokens = \"tokens.toml\"");
+    let ran = home.run(["serve"]);
+    ran.fails(1, &["tokens.toml", "cannot be read", "frontend rpc"]);
+    home.run(["token", "new", "web", "--right", "*=read", "--file", "tokens.toml"]).ok();
+    let served = Served::start(&home, &[]);
+    assert!(served.line().contains(", tokens: "));
+    served.signal(Signal::HUP);
+    served.logs("were read again");
+    let tokens = fs::read_to_string(home.path("tokens.toml")).unwrap();
+    home.write("tokens.toml", tokens.replace("*", "casquet"));
+    served.signal(Signal::HUP);
+    let line = served.logs("as it was before");
+    assert!(line.contains("ERROR") && line.contains("casquet"), "{line}");
+    home.write("tokens.toml", tokens);
+    served.signal(Signal::HUP);
+    served.logs("were read again");
+    served.signal(Signal::TERM);
+    assert_eq!(served.ended().0, Some(0));
+}
+
+#[test]
+fn systemd_is_told_what_happens() {
+    let home = home("listen = \"127.0.0.1:0\"");
+    let path = home.path("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+    let next = || {
+        let mut bytes = [0; 4096];
+        let count = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..count].to_vec()).unwrap()
+    };
+    let served = Served::start_with(&home, &[], &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    let line = served.line();
+    assert_eq!(next().trim(), format!("STATUS=serving on {}", address(&line)));
+    assert_eq!(next().trim(), "READY=1");
+    served.signal(Signal::HUP);
+    let reloading = next();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(next().trim(), "READY=1");
+    served.signal(Signal::TERM);
+    assert_eq!(next().trim(), "STOPPING=1");
+    assert_eq!(served.ended().0, Some(0));
+}
+
+#[test]
+fn nothing_to_serve_is_said_with_how_to_write_it() {
+    let home = Home::new();
+    home.run(["serve"]).fails(5, &["no frontend to serve", "[[dbm]]", "kind = \"rpc\"", "1978"]);
+    Home::empty().run(["serve"]).fails(5, &["no hozo.toml here", "hozo init"]);
+    // A frontend alone has nothing, either.
+    let config = "[store.main]\nbackend = \"memory\"\n[[frontend]]\nkind = \"rpc\"\nlisten = \"127.0.0.1:0\"\n";
+    home.write("hozo.toml", config);
+    home.run(["serve"]).fails(5, &["hozo.toml:3:1", "no DBM to serve", "name = \"casket\""]);
+    // What is beyond this machine is protected, or said not to be.
+    home.write("hozo.toml", config.replace("127.0.0.1", "0.0.0.0") + "[[dbm]]\nname = \"x\"\n");
+    home.run(["serve"]).fails(5, &["hozo.toml:5:10", "tokens", "insecure = true"]);
+}
+
+/// A store on this machine's disk, whatever the others are over: one in memory is
+/// never somebody else's.
+fn on_disk(wait_ms: u64) -> Home {
+    let home = home("listen = \"127.0.0.1:0\"");
+    home.write(
+        "hozo.toml",
+        format!(
+            "[store.main]\nbackend = \"hashdbm\"\npath = \"data\"\nlock_timeout_ms = {wait_ms}\n\
+             [[dbm]]\nname = \"casket\"\n[[frontend]]\nkind = \"rpc\"\nlisten = \"127.0.0.1:0\"\n"
+        ),
+    );
+    home
+}
+
+#[test]
+fn a_store_that_another_process_has_is_said_to_be_so() {
+    let home = on_disk(0);
+    let served = Served::start(&home, &[]);
+    served.line();
+    let words = ["another process", "store main, dbm casket", "one process at a time", "serve"];
+    home.run(["serve"]).fails(4, &words);
+    served.signal(Signal::TERM);
+    assert_eq!(served.ended().0, Some(0));
+    // It closed the store, and the next one has it.
+    Served::start(&home, &[]).line();
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_to_be_so_and_nothing_is_left() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let home = home(&format!("listen = [\"unix:dbm.sock\", \"{at}\"]"));
+    home.run(["serve"]).fails(4, &["somebody listens there already", &at.to_string()]);
+    assert!(!home.path("dbm.sock").exists());
+}
+
+#[test]
+fn who_is_told_to_stop_twice_stops_at_once() {
+    let home = on_disk(3_600_000);
+    let first = Served::start(&home, &[]);
+    first.line();
+    // This one waits for the store, an hour if it must.
+    let second = Served::start(&home, &["--log-level", "debug"]);
+    second.logs("opening stores");
+    second.signal(Signal::TERM);
+    second.signal(Signal::INT);
+    let (code, out, err) = second.ended();
+    assert_eq!((code, &*out), (Some(1), ""), "{err}");
+    assert!(err.contains("told to stop twice"), "{err}");
+}
+
+#[test]
+fn check_lists_dbms_and_frontends() {
+    let home = home("listen = [\"127.0.0.1:1978\", \"unix:dbm.sock\"]");
+    let out = home.run(["check"]).ok();
+    for words in ["casket", "log", "quick", "durable", "rpc", "127.0.0.1:1978, unix:", "dbm.sock"] {
+        assert!(out.contains(words), "no {words:?} in {out}");
+    }
+    let said = home.json(&["check"]);
+    let log = json!({ "name": "log", "store": "quick", "durability": "durable" });
+    assert_eq!(said["dbms"][1], log);
+    assert_eq!(said["frontends"][0]["kind"], "rpc");
+    assert_eq!(said["frontends"][0]["claims"][0], "127.0.0.1:1978");
+    // The other commands leave to `hozo serve` what is its own.
+    home.write("hozo.toml", "[store.main]\nbackend = \"memory\"\n[[frontend]]\nkind = \"rpc\"\n");
+    home.run(["ns", "list"]).ok();
+    home.run(["check"]).fails(5, &["has no `listen`"]);
+}
+
+/// What `hozo init` writes about DBMs, without the `#` before it.
+#[test]
+fn the_dbm_of_the_example_can_be_served() {
+    let home = Home::new();
+    let config = fs::read_to_string(home.path("hozo.toml")).unwrap();
+    let (before, example) = config.split_once("# [[dbm]]").unwrap();
+    let mut text = format!("{before}[[dbm]]");
+    for line in example.lines() {
+        let key = |line: &str| line.starts_with(['[', ' ']) || line.contains(" = ");
+        let plain = line.strip_prefix("# ").filter(|line| key(line));
+        // Certificates are another matter.
+        let plain = plain.filter(|line| !line.starts_with("tls") && !line.starts_with("tokens"));
+        let plain = plain.map(|line| line.replace("127.0.0.1:1978", "127.0.0.1:0"));
+        text.push_str(&format!("{}\n", plain.unwrap_or_else(|| line.to_owned())));
+    }
+    home.write("hozo.toml", &text);
+    home.run(["check"]).ok();
+    let served = Served::start(&home, &[]);
+    assert!(served.line().contains("casket in main"));
+}

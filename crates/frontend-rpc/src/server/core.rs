@@ -1,0 +1,150 @@
+//! What all connections of a server share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hozo_proto::tkrzw_rpc::dbm_service_server::DbmServiceServer;
+use hozo_traits::{Parts, Result};
+use parking_lot::RwLock;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::connection::Peer;
+use super::health::Health;
+use super::places::{Place, Places};
+use super::reflection::Reflection;
+use super::room::Room;
+use super::tokens::Tokens;
+use super::{tls, tokens};
+use crate::config::Config;
+use crate::seldom::Seldom;
+use crate::service::{Options, Service, Stopping};
+
+/// Searches, rebuilds and the like at once, for each thread that serves.
+const LONG_MAX_PER_THREAD: usize = 8;
+
+/// What all connections of a server share.
+pub(super) struct Core {
+    pub(super) service: DbmServiceServer<Service>,
+    pub(super) health: Health,
+    pub(super) reflection: Option<Reflection>,
+    pub(super) limits: Limits,
+    pub(super) listeners: Places,
+    pub(super) connections: Places,
+    pub(super) requests: Places,
+    pub(super) room: Room,
+    pub(super) stopping: Stopping,
+    seldom: Seldom,
+    config: Config,
+    names: Vec<String>,
+    tls: RwLock<Option<Arc<ServerConfig>>>,
+    tokens: RwLock<Option<Arc<Tokens>>>,
+}
+
+/// Limits of one connection and of one request.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) streams: u32,
+    pub(super) idle: Duration,
+    pub(super) request: Duration,
+}
+
+impl Core {
+    /// Reads the files that the config names. The config is checked and its
+    /// paths are resolved.
+    pub(super) fn new(config: Config, parts: Parts, threads: usize) -> Result<Arc<Self>> {
+        let names: Vec<String> = parts.dbms.iter().map(|dbm| dbm.name.clone()).collect();
+        let tls = config.tls.as_ref().map(tls::load).transpose()?;
+        let tokens = load_tokens(&config, &names)?;
+        let stopping = Stopping::default();
+        let bytes = usize::try_from(config.max_message_bytes).expect("a checked limit");
+        let service = Service::new(
+            parts,
+            Options {
+                message_bytes_max: bytes,
+                waiting_max: count(config.max_requests),
+                long_max: LONG_MAX_PER_THREAD * threads,
+                stopping: stopping.clone(),
+            },
+        );
+        Ok(Arc::new(Core {
+            health: Health::new(&names, service.health(), stopping.clone()),
+            reflection: config.reflection.then(Reflection::new),
+            service: DbmServiceServer::new(service).max_decoding_message_size(bytes),
+            limits: Limits {
+                streams: config.max_streams,
+                idle: Duration::from_secs(config.idle_timeout_s),
+                request: Duration::from_secs(config.request_timeout_s),
+            },
+            listeners: Places::new(usize::MAX),
+            connections: Places::new(count(config.max_connections)),
+            requests: Places::new(count(config.max_requests)),
+            room: Room::new(bytes),
+            stopping,
+            seldom: Seldom::default(),
+            names,
+            config,
+            tls: RwLock::new(tls),
+            tokens: RwLock::new(tokens),
+        }))
+    }
+
+    /// Notes a connection that never became one. Whoever scans ports can cause
+    /// any number of those, so few are told of.
+    pub(super) fn failed_handshake(&self, peer: Peer, why: &dyn fmt::Display) {
+        if let Some(others) = self.seldom.now() {
+            tracing::warn!(%peer, %why, others, "a connection was not made");
+        }
+    }
+
+    /// A place for a connection, unless that is one too many.
+    pub(super) fn place(&self) -> Option<Place> {
+        let place = self.connections.take();
+        if place.is_none()
+            && let Some(others) = self.seldom.now()
+        {
+            let most = self.config.max_connections;
+            tracing::warn!(most, others, "a connection was closed: there are too many");
+        }
+        place
+    }
+
+    /// Notes that no connection can be taken just now.
+    pub(super) fn cannot_accept(&self, why: &dyn fmt::Display) {
+        if let Some(others) = self.seldom.now() {
+            tracing::error!(%why, others, "no connections can be taken: trying again");
+        }
+    }
+
+    /// The names of the DBMs, by their index.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.read().clone()
+    }
+
+    /// The tokens as they are now; `None` if everybody has every right.
+    pub(super) fn tokens(&self) -> Option<Arc<Tokens>> {
+        self.tokens.read().clone()
+    }
+
+    /// Reads certificates and tokens again; all or nothing.
+    pub(super) fn reload(&self) -> Result<()> {
+        let tls = self.config.tls.as_ref().map(tls::load).transpose()?;
+        let tokens = load_tokens(&self.config, &self.names)?;
+        *self.tls.write() = tls;
+        *self.tokens.write() = tokens;
+        Ok(())
+    }
+}
+
+fn load_tokens(config: &Config, names: &[String]) -> Result<Option<Arc<Tokens>>> {
+    let path = config.tokens.as_ref();
+    Ok(path.map(|path| tokens::Tokens::load(path, names)).transpose()?.map(Arc::new))
+}
+
+fn count(configured: u32) -> usize {
+    usize::try_from(configured).expect("a checked number")
+}

@@ -1,0 +1,176 @@
+//! From a request's path to who answers it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use h2::RecvStream;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use tonic::Status;
+use tonic::body::Body;
+use tower_service::Service as _;
+
+use super::access::Asker;
+use super::body::{Arrival, RequestBody};
+use super::core::Core;
+use super::deadline;
+use super::places::Place;
+use super::room::Share;
+
+#[cfg(test)]
+mod tests;
+
+/// The answer to come.
+pub(super) type Answer =
+    Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send + 'static>>;
+
+/// A request that was accepted.
+pub(super) struct Accepted {
+    pub(super) answer: Answer,
+    pub(super) times: Times,
+    /// Taken as long as the request is answered.
+    pub(super) place: Place,
+    /// Room for what of the answer is not sent yet.
+    pub(super) share: Share,
+}
+
+/// How long a request may take.
+pub(super) struct Times {
+    /// What the client gives.
+    pub(super) client: Option<Duration>,
+    /// What the server gives a request with one answer.
+    pub(super) server: Option<Duration>,
+    /// How long a client may take nothing of an answer whose room others need.
+    pub(super) taking: Duration,
+    /// Once this is true the server gives it any time: it may be one that waits.
+    pub(super) arrived: Option<Arc<Arrival>>,
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    Dbms,
+    Health,
+    Reflection,
+}
+
+/// How often a request is answered, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Manner {
+    Once,
+    /// To one message, and perhaps only after any time.
+    Late,
+    Often,
+}
+
+/// Whose a path is, and in what manner it is answered.
+fn route(path: &str) -> Option<(Whose, Manner)> {
+    let (service, method) = path.strip_prefix('/')?.rsplit_once('/')?;
+    let whose = match service {
+        "tkrzw_rpc.DBMService" => Whose::Dbms,
+        "grpc.health.v1.Health" => Whose::Health,
+        "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => {
+            Whose::Reflection
+        }
+        _ => return None,
+    };
+    let manner = match method {
+        // These wait for records, or go through all of them.
+        "CompareExchange" | "PopFirst" => Manner::Late,
+        "Search" | "Clear" | "Rebuild" | "Synchronize" => Manner::Late,
+        // One message asks for all that is said.
+        "Watch" | "Replicate" => Manner::Late,
+        "Stream" | "Iterate" | "ServerReflectionInfo" => Manner::Often,
+        _ => Manner::Once,
+    };
+    Some((whose, manner))
+}
+
+/// Hands a request to who answers it, or says at once why not.
+pub(super) fn accept(
+    core: &Core,
+    asker: &mut Asker,
+    request: Request<RecvStream>,
+) -> Result<Accepted, Response<()>> {
+    let (mut parts, stream) = request.into_parts();
+    tracing::debug!(path = parts.uri.path(), "request");
+    speaks_grpc(&parts.method, &parts.headers)?;
+    let Some((whose, manner)) = route(parts.uri.path()) else {
+        return Err(refusal(Status::unimplemented("there is no service of that name here")));
+    };
+    if whose != Whose::Health {
+        let access = asker.access(core, &parts.headers).map_err(refusal)?;
+        parts.extensions.insert(access);
+    }
+    let client = deadline::timeout(&parts.headers).map_err(refusal)?;
+    let places = match (whose, manner) {
+        (Whose::Health, Manner::Late) => &core.health.watches,
+        (Whose::Health, _) => &core.health.places,
+        _ => &core.requests,
+    };
+    let place = places.take().ok_or_else(|| {
+        refusal(Status::resource_exhausted("too many requests at once: try again later"))
+    })?;
+    let taking = core.limits.request;
+    let mut times = Times { client, server: None, taking, arrived: None };
+    if manner != Manner::Often {
+        times.server = Some(core.limits.request);
+    }
+    let mut body = RequestBody::new(stream, &core.room);
+    if manner == Manner::Late {
+        let telling = body.telling();
+        body = telling.0;
+        times.arrived = Some(telling.1);
+    }
+    let answer: Answer = match whose {
+        // One is a few counters: a clone for the request costs less than a lock.
+        Whose::Dbms => core.service.clone().call(Request::from_parts(parts, body)),
+        Whose::Health => {
+            let body = body.until(&core.stopping);
+            core.health.call(Request::from_parts(parts, body))
+        }
+        Whose::Reflection => match &core.reflection {
+            Some(reflection) => {
+                let body = body.until(&core.stopping);
+                reflection.call(Request::from_parts(parts, body))
+            }
+            None => return Err(refusal(Status::unimplemented("there is no reflection here"))),
+        },
+    };
+    Ok(Accepted { answer, times, place, share: core.room.share() })
+}
+
+/// What is not gRPC is answered as HTTP.
+fn speaks_grpc(method: &Method, headers: &HeaderMap) -> Result<(), Response<()>> {
+    let plain = |status| {
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        response
+    };
+    if method != Method::POST {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Err(response);
+    }
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let rest = kind.strip_prefix(b"application/grpc");
+    // Not application/grpc-web, which frames its messages in another way.
+    if rest.is_some_and(|rest| matches!(rest, b"" | b"+proto") || rest.starts_with(b";")) {
+        return Ok(());
+    }
+    Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
+fn refusal(status: Status) -> Response<()> {
+    status.into_http()
+}
+
+/// Says of messages that are too large what every gRPC says: `tonic` says
+/// `OUT_OF_RANGE`, and nothing else here does.
+pub(super) fn translate(headers: &mut HeaderMap) {
+    const STATUS: &str = "grpc-status";
+    if headers.get(STATUS).is_some_and(|code| code == "11") {
+        headers.insert(STATUS, HeaderValue::from_static("8"));
+    }
+}

@@ -1,0 +1,113 @@
+//! `tkrzw_rpc.DBMService` over DBMs: what each request does and is answered.
+//!
+//! The service knows no sockets. A server puts an [`Access`] into the extensions
+//! of each request and says through [`Stopping`] that it stops.
+
+mod access;
+mod answers;
+mod call;
+mod cursor;
+mod dbm;
+mod held;
+mod inspect;
+mod iterate;
+mod long;
+mod multi;
+mod queue;
+mod rpcs;
+mod single;
+mod status;
+mod stopping;
+mod stream;
+mod tuning;
+mod waiters;
+mod waiting;
+mod whole;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hozo_traits::{Ambient, Parts};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use self::dbm::Served;
+
+pub use self::access::{Access, Right};
+pub use self::answers::Answers;
+pub use self::stopping::Stopping;
+
+/// How much the service takes on.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The largest answer, in bytes. Reading many records stops where it would
+    /// become larger.
+    pub message_bytes_max: usize,
+    /// Requests that wait for a record at once.
+    pub waiting_max: usize,
+    /// Searches, rebuilds and synchronisations at once, each on a thread of its
+    /// own; others wait for their turn.
+    pub long_max: usize,
+    /// Says that the server stops.
+    pub stopping: Stopping,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            message_bytes_max: 4 << 20,
+            waiting_max: 4096,
+            long_max: 16,
+            stopping: Stopping::default(),
+        }
+    }
+}
+
+/// The service. Clones are the same.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    dbms: Vec<Served>,
+    ambient: Arc<dyn Ambient>,
+    options: Options,
+    /// Places of those who wait for a record.
+    waiting: Semaphore,
+    /// Turns of long work.
+    long: Arc<Semaphore>,
+    active: AtomicU64,
+    started: Instant,
+    health: Arc<watch::Sender<Vec<bool>>>,
+}
+
+impl Service {
+    /// A service of these DBMs, each at its index.
+    pub fn new(parts: Parts, options: Options) -> Self {
+        let health = Arc::new(watch::Sender::new(vec![true; parts.dbms.len()]));
+        let dbms = parts.dbms.into_iter().enumerate();
+        Service(Arc::new(Inner {
+            dbms: dbms.map(|(index, dbm)| Served::new(dbm, index, Arc::clone(&health))).collect(),
+            ambient: parts.ambient,
+            waiting: Semaphore::new(options.waiting_max.min(Semaphore::MAX_PERMITS)),
+            long: Arc::new(Semaphore::new(options.long_max.clamp(1, Semaphore::MAX_PERMITS))),
+            options,
+            active: AtomicU64::new(0),
+            started: Instant::now(),
+            health,
+        }))
+    }
+
+    /// Whether each DBM is healthy, by index: one is not after an update at
+    /// which its store failed, until one succeeds.
+    pub fn health(&self) -> watch::Receiver<Vec<bool>> {
+        self.0.health.subscribe()
+    }
+
+    /// Requests that are being answered just now, streams among them.
+    pub fn active_calls(&self) -> u64 {
+        self.0.active.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

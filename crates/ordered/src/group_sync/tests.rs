@@ -1,0 +1,89 @@
+//! What a store does not show: its tests are in `tests/ordered`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hozo_traits::exec::block_on;
+use hozo_traits::{Durability, Error, ErrorKind};
+
+use super::{GroupSync, GroupSyncConfig, Marks};
+
+/// A disk that knows how far it was synced.
+#[derive(Default)]
+struct Disk {
+    reaches: AtomicU64,
+    syncs: AtomicU64,
+}
+
+fn group(disk: &Arc<Disk>, config: GroupSyncConfig) -> GroupSync<u64> {
+    let disk = Arc::clone(disk);
+    GroupSync::new(7, config, move |mark| {
+        disk.syncs.fetch_add(1, Ordering::SeqCst);
+        disk.reaches.fetch_max(mark, Ordering::SeqCst);
+        Ok(())
+    })
+}
+
+const NEVER_BY_ITSELF: GroupSyncConfig = GroupSyncConfig { persistent: true, lag: None };
+
+#[test]
+fn marks_may_be_positions_with_gaps() {
+    let disk = Arc::new(Disk::default());
+    let group = group(&disk, NEVER_BY_ITSELF);
+    assert_eq!(group.marks(), Marks { written: 7, durable: 7 });
+    group.wrote(100, Durability::Durable);
+    group.wrote(250, Durability::Durable);
+    block_on(group.wait(90)).expect("synced");
+    assert_eq!(group.marks(), Marks { written: 250, durable: 250 });
+    assert_eq!(disk.reaches.load(Ordering::SeqCst), 250);
+    block_on(group.wait(250)).expect("there already");
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn without_a_lag_nothing_is_synced_until_the_end() {
+    let disk = Arc::new(Disk::default());
+    let group = group(&disk, NEVER_BY_ITSELF);
+    group.wrote(8, Durability::Sequenced);
+    assert!(group.inner.state().thread.is_none(), "nobody needs a thread");
+    drop(group);
+    assert_eq!(disk.reaches.load(Ordering::SeqCst), 8);
+}
+
+#[test]
+fn with_a_lag_the_thread_syncs() {
+    let disk = Arc::new(Disk::default());
+    let lag = Some(Duration::from_millis(1));
+    let group = group(&disk, GroupSyncConfig { persistent: true, lag });
+    group.wrote(8, Durability::Sequenced);
+    while group.marks().durable < 8 {
+        std::thread::yield_now();
+    }
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_is_not_persistent_is_durable_at_once() {
+    let disk = Arc::new(Disk::default());
+    let group = group(&disk, GroupSyncConfig { persistent: false, lag: None });
+    group.wrote(8, Durability::Durable);
+    assert_eq!(group.marks().durable, 8);
+    drop(group);
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_panic_in_a_write_is_the_end() {
+    let group = group(&Arc::default(), NEVER_BY_ITSELF);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _guard = group.poison_unless_defused("a write");
+        panic!("on purpose");
+    }));
+    assert!(panicked.is_err());
+    let error = group.refuse_if_poisoned().expect_err("it is over");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let again = group.poison("later", Error::new(ErrorKind::Internal, "more"));
+    assert_eq!(again.kind(), ErrorKind::Internal);
+    assert!(group.refuse_if_poisoned().unwrap_err().to_string().contains("a write"));
+}
