@@ -166,15 +166,17 @@ impl Records {
         let core = self.volume.core();
         core.refuse_if_broken()?;
         let mut locked = shards::ShardSet::lock(self.volume.index(), 0);
-        let first = locked.first(core)?;
-        core.refuse_if_broken()?;
-        let Some(position) = first else { return Ok(None) };
-        let record = core.log.read(position)?;
-        let hash = locked.hash(record.key);
-        let removed = locked.of_mut(hash).remove(core, hash, record.key);
-        let answer = removed.map(|_| with(record.key, record.value));
+        let popped = (|| {
+            let first = locked.first(core)?;
+            core.refuse_if_broken()?;
+            let Some(position) = first else { return Ok(None) };
+            let record = core.log.read(position)?;
+            let hash = locked.hash(record.key);
+            locked.of_mut(hash).remove(core, hash, record.key)?;
+            Ok(Some(with(record.key, record.value)))
+        })();
         let owed = locked.done();
-        self.after(answer, owed).map(Some)
+        self.after(popped, owed)
     }
 
     /// How many records there are.
@@ -246,7 +248,11 @@ impl Records {
     #[cold]
     fn mark(&self, durability: Durability) {
         let _marking = self.marking.lock();
-        self.told.store(true, Ordering::SeqCst);
+        // Who waits syncs only if there is something to sync still: nothing that
+        // is written from now on can rely on it.
+        if durability == Durability::Sequenced {
+            self.told.store(true, Ordering::SeqCst);
+        }
         self.sync.wrote(self.volume.core().log.head(), durability);
     }
 }

@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod full;
 mod measure;
+mod modes;
 mod native;
 mod space;
 mod threads;

@@ -101,8 +101,8 @@ struct State<M> {
     thread: Option<JoinHandle<()>>,
     /// The sync thread is to lead now.
     urgent: bool,
-    /// The sync thread is to lead then, if by then this is not durable.
-    lag: Option<(Instant, M)>,
+    /// The sync thread is to lead then, unless somebody does before that.
+    lag: Option<Instant>,
     closing: bool,
 }
 
@@ -153,7 +153,8 @@ impl<M: Mark> GroupSync<M> {
 
     /// Everything up to `mark` was written. Marks never move back: to be called
     /// in their order, under the lock that gives it. With
-    /// [`Durability::Sequenced`] nobody will wait for it.
+    /// [`Durability::Sequenced`] nobody will wait for it, and within the lag a
+    /// sync begins that has it, also if one that goes on now happens to have it.
     pub fn wrote(&self, mark: M, durability: Durability) {
         let mut state = self.inner.state();
         debug_assert!(mark >= state.marks.written, "marks move forward only");
@@ -215,6 +216,9 @@ impl<M: Mark> Inner<M> {
         let reaches = state.marks.written;
         state.syncing = true;
         state.urgent = false;
+        // What is written from here on has a time limit of its own: this sync
+        // may miss it.
+        state.lag = None;
         drop(state);
 
         let guard = PoisonGuard::new(self, "an fsync");
@@ -245,7 +249,7 @@ impl<M: Mark> Inner<M> {
         // Who cannot lead has started the thread.
         state.urgent |= next.is_none() && !state.waiters.is_empty();
         // It may also have let a time limit pass while somebody synced.
-        if state.urgent || state.lag.is_some_and(|(when, _)| when <= Instant::now()) {
+        if state.urgent || state.lag.is_some_and(|when| when <= Instant::now()) {
             self.work.notify_one();
         }
         next

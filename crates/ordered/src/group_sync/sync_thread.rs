@@ -13,7 +13,7 @@ impl<M: Mark> Inner<M> {
     pub(super) fn sync_soon(self: &Arc<Self>, state: &mut State<M>) {
         let Some(lag) = self.config.lag else { return };
         if state.lag.is_none() {
-            state.lag = Some((Instant::now() + lag, state.marks.written));
+            state.lag = Some(Instant::now() + lag);
             // Without a thread the next one that waits does it.
             if self.start_thread(state).is_ok() {
                 self.work.notify_one();
@@ -36,13 +36,7 @@ impl<M: Mark> Inner<M> {
         let mut state = self.state();
         while !state.closing {
             let now = Instant::now();
-            let late = state.lag.is_some_and(|(when, _)| when <= now);
-            if late && state.lag.is_some_and(|(_, mark)| mark <= state.marks.durable) {
-                // Others were faster. What came since has its own time limit.
-                let again = self.config.lag.filter(|_| state.marks.durable < state.marks.written);
-                state.lag = again.map(|lag| (now + lag, state.marks.written));
-                continue;
-            }
+            let late = state.lag.is_some_and(|when| when <= now);
             let due = (state.urgent || late) && state.poison.is_none();
             if due && !state.syncing {
                 // The error is in the poison, where all who wait find it.
@@ -52,7 +46,7 @@ impl<M: Mark> Inner<M> {
             }
             state = match state.lag {
                 // While somebody syncs, the end of that is worth waiting for.
-                Some((when, _)) if !late => {
+                Some(when) if !late => {
                     let wait = self.work.wait_timeout(state, when - now);
                     wait.unwrap_or_else(PoisonError::into_inner).0
                 }

@@ -63,6 +63,31 @@ fn with_a_lag_the_thread_syncs() {
     assert_eq!(disk.syncs.load(Ordering::SeqCst), 1);
 }
 
+/// What is written while somebody syncs is not had by that sync, whatever mark
+/// it has.
+#[test]
+fn what_comes_during_a_sync_has_a_sync_of_its_own() {
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = std::sync::Mutex::new(may_go_on);
+    let config = GroupSyncConfig { persistent: true, lag: Some(Duration::from_millis(1)) };
+    let group = GroupSync::new(7u64, config, move |_| {
+        begun.send(()).expect("the test waits");
+        // Only the first one is held up: later there is nobody to send.
+        let _ = may_go_on.lock().expect("one at a time").recv();
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        group.wrote(8, Durability::Durable);
+        let group = &group;
+        scope.spawn(move || block_on(group.wait(8)).expect("synced"));
+        has_begun.recv().expect("the first sync");
+        group.wrote(8, Durability::Sequenced);
+        drop(go_on);
+        has_begun.recv_timeout(Duration::from_secs(60)).expect("a second sync");
+    });
+}
+
 #[test]
 fn what_is_not_persistent_is_durable_at_once() {
     let disk = Arc::new(Disk::default());
