@@ -229,15 +229,18 @@ impl Work<'_> {
         let failed = |e: std::io::Error| {
             io_error(e, "the repaired volume cannot take its place", &self.place.path)
         };
+        // First the name under which the damaged files are kept, which no later
+        // repair removes, whatever is interrupted.
+        fs::rename(new, old).map_err(failed)?;
+        hozo_directory::sync(self.store)?;
         // At once, so that no crash leaves the store without the volume.
-        renameat_with(CWD, new, CWD, &self.place.path, RenameFlags::EXCHANGE)
+        renameat_with(CWD, old, CWD, &self.place.path, RenameFlags::EXCHANGE)
             .map_err(|e| failed(e.into()))?;
         hozo_directory::sync(self.store)?;
-        if let Some(parent) = self.place.path.parent() {
-            hozo_directory::sync(parent)?;
+        match self.place.path.parent() {
+            Some(parent) => hozo_directory::sync(parent),
+            None => Ok(()),
         }
-        fs::rename(new, old).map_err(failed)?;
-        hozo_directory::sync(self.store)
     }
 }
 
