@@ -26,13 +26,16 @@ pub(super) struct Tail {
     marked: Position,
     /// A segment was created whose name may not be on stable storage.
     pub(super) dir_dirty: bool,
+    /// How many records the segment has, marks aside, if it was begun since the
+    /// log was opened.
+    records: Option<u64>,
 }
 
 impl Tail {
     pub(super) fn new(segment: Arc<Segment>, head: Position) -> Tail {
         let ready = segment.start() + segment.allocated();
         // The first append says by a mark that all before it is durable.
-        Tail { segment, head, ready, marked: 0, dir_dirty: false }
+        Tail { segment, head, ready, marked: 0, dir_dirty: false, records: None }
     }
 
     /// Sends every further append to where it finds that the log is poisoned.
@@ -101,7 +104,7 @@ impl Log {
         bytes[..4].copy_from_slice(&crc.to_le_bytes());
         let at = position - tail.segment.start();
         raw::write(&tail.segment.memory, at, &bytes[..shape.bytes() as usize]);
-        self.advance(&mut tail, position + shape.bytes());
+        self.advance(&mut tail, position + shape.bytes(), 1);
         Ok(position)
     }
 
@@ -114,7 +117,7 @@ impl Log {
         let mut tail = self.tail.lock();
         let position = self.room(&mut tail, bytes, bytes < LARGE_BYTES)?;
         self.put_all(&tail, position, std::slice::from_ref(&encoded))?;
-        self.advance(&mut tail, position + bytes);
+        self.advance(&mut tail, position + bytes, 1);
         Ok(position)
     }
 
@@ -137,7 +140,7 @@ impl Log {
         let mut tail = self.tail.lock();
         let first = self.room(&mut tail, bytes, bytes < LARGE_BYTES)?;
         self.put_all(&tail, first, &encoded)?;
-        self.advance(&mut tail, first + bytes);
+        self.advance(&mut tail, first + bytes, encoded.len() as u64);
         drop(tail);
         let mut position = first;
         Ok(encoded
@@ -151,8 +154,11 @@ impl Log {
     }
 
     #[inline]
-    fn advance(&self, tail: &mut MutexGuard<'_, Tail>, head: Position) {
+    fn advance(&self, tail: &mut MutexGuard<'_, Tail>, head: Position, records: u64) {
         tail.head = head;
+        if let Some(counted) = &mut tail.records {
+            *counted += records;
+        }
         self.head.store(head, Ordering::Release);
     }
 
@@ -174,8 +180,9 @@ impl Log {
         let durable = self.durable();
         let mark = if tail.marked < durable { MARK_BYTES } else { 0 };
         if tail.head + mark + bytes > tail.segment.limit() {
-            let next = self.next_segment(tail.head, mark + bytes)?;
+            let next = self.next_segment(tail, mark + bytes)?;
             tail.dir_dirty = true;
+            tail.records = Some(0);
             tail.head = next.first();
             tail.ready = next.start() + next.allocated();
             tail.segment = next;
@@ -255,9 +262,10 @@ impl Log {
         Ok(())
     }
 
-    /// The segment after the current one, which ends at `follows`, with room
-    /// for `bytes`.
-    fn next_segment(&self, follows: Position, bytes: u64) -> Result<Arc<Segment>> {
+    /// The segment after the current one, which ends where the head is, with
+    /// room for `bytes`.
+    fn next_segment(&self, tail: &Tail, bytes: u64) -> Result<Arc<Segment>> {
+        let follows = tail.head;
         let spans = (bytes + HEADER_BYTES).div_ceil(self.segment_bytes()).max(self.next_spans());
         // Let go at once: who discards takes `spares`, then this. The last one
         // stays the last, since the caller holds the tail.
@@ -266,7 +274,7 @@ impl Log {
         let number = self.number_for(last.header.number + u64::from(last.header.spans), spans);
         self.check_window(number + spans)?;
         let next = Arc::new(self.new_segment(number, spans as u32, follows)?);
-        last.set_end(follows);
+        last.seal(follows, tail.records);
         self.segments.lock().insert(number, Arc::clone(&next));
         self.window.set(&next);
         Ok(next)

@@ -9,10 +9,12 @@
 //!   `granule` what an index keeps of a position;
 //! - `append` writes at the head, `sync` makes it durable, `space` has space
 //!   ready ahead of both;
+//! - `garbage` counts what nobody needs any more;
 //! - `open` finds out what a crash has left, `walk` reads in order;
 //! - `survey` reads what is left of a damaged log.
 
 mod append;
+mod garbage;
 pub(crate) mod granule;
 #[cfg(test)]
 mod measure;
@@ -54,7 +56,7 @@ pub(crate) const BATCH_BYTES_MAX: u64 = (1 << 30) + (1 << 20);
 /// The segments that one batch can span: the largest batch in the smallest.
 const SPANS_MAX: u32 = 1 << 15;
 /// Positions end here, which nobody reaches in a lifetime of disks.
-const POSITION_MAX: u64 = 1 << 62;
+pub(crate) const POSITION_MAX: u64 = 1 << 62;
 /// Segment numbers that a log can have at once, if they are so small that this
 /// is less than [`WINDOW_BYTES`].
 const WINDOW_NUMBERS_MAX: u64 = 1 << 22;
@@ -120,6 +122,10 @@ pub(crate) struct Log {
     head: AtomicU64,
     /// The first position that exists.
     first: AtomicU64,
+    /// All below is garbage.
+    garbage_below: AtomicU64,
+    /// Bytes of tombstones, in segments that the cleaner has not passed.
+    tombstones: AtomicU64,
     /// All below is on stable storage.
     durable: AtomicU64,
     /// What was durable when space was last prepared.
@@ -170,6 +176,8 @@ impl Log {
             window,
             first: AtomicU64::new(first.first()),
             head: AtomicU64::new(head),
+            garbage_below: AtomicU64::new(0),
+            tombstones: AtomicU64::new(0),
             durable: AtomicU64::new(head),
             prepared: AtomicU64::new(head),
             ahead_refused: AtomicU64::new(0),

@@ -187,7 +187,10 @@ impl Scan {
         let kind = shape.kind & !record::LAST;
         if kind == record::MARK {
             let durable = value.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-            self.durable = self.durable.max(durable);
+            // One that says more than it can know is no mark.
+            if durable <= at {
+                self.durable = self.durable.max(durable);
+            }
         } else {
             replay(&Record { position: at, kind, key, value, bytes: shape.bytes() })?;
         }

@@ -103,6 +103,23 @@ pub(super) struct Segment {
     end: AtomicU64,
     /// Held while the file grows.
     pub(super) growing: Mutex<()>,
+    /// How many records it has, marks aside; [`UNCOUNTED`] while the log goes
+    /// on here, and where that was before the log was opened.
+    records: AtomicU64,
+    garbage: Garbage,
+}
+
+/// What a segment's count of records is while nobody knows it.
+const UNCOUNTED: u64 = u64::MAX;
+
+/// What nobody needs any more. Counted by all who write, so on a cache line of
+/// its own: those around it are read by all.
+#[derive(Default)]
+#[repr(align(128))]
+struct Garbage {
+    records: AtomicU64,
+    /// Bytes of those among them that were so from the beginning.
+    tombstone_bytes: AtomicU64,
 }
 
 impl Segment {
@@ -118,6 +135,8 @@ impl Segment {
             allocated: AtomicU64::new(allocated.min(len) & !7),
             end: AtomicU64::new(header.limit()),
             growing: Mutex::new(()),
+            records: AtomicU64::new(UNCOUNTED),
+            garbage: Garbage::default(),
         })
     }
 
@@ -155,6 +174,42 @@ impl Segment {
 
     pub(super) fn set_end(&self, end: Position) {
         self.end.store(end, Ordering::Release);
+    }
+
+    /// Says that the log goes on elsewhere, from `end` on, and how many records
+    /// are here, if that is known.
+    pub(super) fn seal(&self, end: Position, records: Option<u64>) {
+        self.set_end(end);
+        self.records.store(records.unwrap_or(UNCOUNTED), Ordering::Release);
+    }
+
+    /// Counts a record as garbage. After everything that made it so.
+    #[inline]
+    pub(super) fn add_garbage(&self) {
+        self.garbage.records.fetch_add(1, Ordering::Release);
+    }
+
+    /// The same for a tombstone of so many bytes.
+    #[inline]
+    pub(super) fn add_tombstone(&self, bytes: u64) {
+        self.garbage.tombstone_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.add_garbage();
+    }
+
+    pub(super) fn tombstone_bytes(&self) -> u64 {
+        self.garbage.tombstone_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether all of its records are garbage, and it gets no more of them.
+    pub(super) fn is_garbage(&self) -> bool {
+        self.garbage.records.load(Ordering::Acquire) == self.records.load(Ordering::Acquire)
+    }
+
+    /// How many of its records are not garbage, if they are counted.
+    #[cfg(test)]
+    pub(super) fn records_needed(&self) -> Option<u64> {
+        let records = self.records.load(Ordering::Acquire);
+        (records != UNCOUNTED).then(|| records - self.garbage.records.load(Ordering::Acquire))
     }
 
     pub(super) fn name(&self) -> String {

@@ -301,26 +301,36 @@ impl Log {
         };
         let limit = segment.limit() - segment.start();
         let wanted = (head + AHEAD_BYTES).min(limit);
-        if segment.allocated() < wanted {
-            let _growing = segment.growing.lock();
-            if !self.segments.lock().contains_key(&segment.header.number) {
-                // Its file may be that of another segment by now.
-                return Ok(());
-            }
-            let from = segment.allocated();
-            let to = (from + AHEAD_BYTES).min(limit);
-            segment.file.allocate(from, to).inspect_err(|_| cut(&segment))?;
-            // By a handle of its own: the system tells each handle once of an
-            // error, and `sync` must not miss the one that is meant for it.
-            let own = self.disk.open(&segment.name())?;
+        if segment.allocated() < wanted
+            && let Some(own) = self.grow_ahead(&segment, limit)?
+        {
+            // Without a lock: who appends goes on meanwhile, and may hold what
+            // poisoning needs.
             own.sync().inspect_err(|_| self.poison())?;
-            // Not populated: that makes pages dirty, for the next sync to write.
-            segment.set_allocated(to);
         }
         if head + AHEAD_BYTES > limit {
             self.prepare_spare()?;
         }
         Ok(())
+    }
+
+    /// Grows a segment's file, but not beyond `limit`; answers the file, to be
+    /// synced, unless it is another segment's by now.
+    ///
+    /// The file has a handle of its own: the system tells each handle once of
+    /// an error, and `sync` must not miss the one that is meant for it.
+    fn grow_ahead(&self, segment: &Segment, limit: u64) -> Result<Option<Arc<dyn DiskFile>>> {
+        let _growing = segment.growing.lock();
+        if !self.segments.lock().contains_key(&segment.header.number) {
+            return Ok(None);
+        }
+        let own = self.disk.open(&segment.name())?;
+        let from = segment.allocated();
+        let to = (from + AHEAD_BYTES).min(limit);
+        segment.file.allocate(from, to).inspect_err(|_| cut(segment))?;
+        // Not populated: that makes pages dirty, for the next sync to write.
+        segment.set_allocated(to);
+        Ok(Some(own))
     }
 
     /// Has a file for the next segment.
@@ -339,7 +349,14 @@ impl Log {
     }
 
     fn make_spare(&self, name: &str) -> Result<()> {
-        let file = self.disk.create(name)?;
+        let file = match self.disk.create(name) {
+            // A segment's file that got the name, and then something failed.
+            Err(error) if error.kind() == ErrorKind::Exists => {
+                self.remove_durably(name)?;
+                self.disk.create(name)?
+            }
+            other => other?,
+        };
         let prepared =
             file.allocate(0, AHEAD_BYTES.min(self.segment_bytes())).and_then(|()| file.sync());
         prepared.and_then(|()| self.disk.sync_dir()).inspect_err(|_| {

@@ -50,8 +50,14 @@ pub(super) fn apply(core: &Core, locked: &mut ShardSet<'_>, effects: &[Effect]) 
 }
 
 fn clear(core: &Core, locked: &mut ShardSet<'_>) -> Result<()> {
-    core.log.append(kind::CLEAR, &[], &[])?;
-    locked.each().try_for_each(|shard| shard.clear(core)).map_err(|error| core.break_with(error))
+    let position = core.log.append(kind::CLEAR, &[], &[])?;
+    locked
+        .each()
+        .try_for_each(|shard| shard.clear(core))
+        .map_err(|error| core.break_with(error))?;
+    core.log.forget_before(position);
+    core.log.forget_tombstone(position, bytes_of(&[], &[]));
+    Ok(())
 }
 
 /// First every entry gets its place and a mark, which can fail for want of
@@ -105,12 +111,15 @@ fn settle(
         let shard = locked.of_mut(step.hash);
         shard.wrote(step.bytes());
         if let Some(held) = step.held {
-            shard.was_replaced(held);
+            shard.was_replaced(core, held);
         }
         let granule = step.value.map(|_| granule(*position));
         // A later step may have taken the entry over.
-        if shard.settle(core, step.hash, mark(at), granule)? && granule.is_some() {
-            shard.was_set(step.hash, step.bytes());
+        let settled = shard.settle(core, step.hash, mark(at), granule)?;
+        match step.value {
+            None => core.log.forget_tombstone(*position, step.bytes()),
+            Some(_) if settled => shard.was_set(step.hash, step.bytes()),
+            Some(_) => core.log.forget(*position),
         }
     }
     Ok(())

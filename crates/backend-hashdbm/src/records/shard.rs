@@ -6,7 +6,7 @@ use super::shards::kind;
 use crate::index::PageSet;
 use crate::index::table::{Entry, Shard as Table, tag_of};
 use crate::log::granule::granule;
-use crate::log::{Position, Record};
+use crate::log::{Position, Record, WINDOW_BYTES};
 use crate::volume::Core;
 use crate::volume::roots::{Reader, not_ours};
 
@@ -40,7 +40,8 @@ impl Shard {
     }
 
     pub(super) fn load(no: usize, roots: &mut Reader<'_>) -> Result<Shard> {
-        let live = roots.u64().ok_or_else(|| not_ours("live"))?;
+        let live = roots.u64().filter(|live| *live <= WINDOW_BYTES);
+        let live = live.ok_or_else(|| not_ours("live"))?;
         Ok(Shard::of(Table::decode(no, &mut roots.0)?, live))
     }
 
@@ -117,7 +118,7 @@ impl Shard {
         }
         let bytes = bytes_of(key, value);
         self.first = self.first.min(tag_of(hash));
-        self.changed(old, bytes);
+        self.changed(core, old, bytes);
         self.owed += bytes;
         Ok(old.is_some())
     }
@@ -130,17 +131,20 @@ impl Shard {
         let at = granule(old.position);
         let entry = self.table.entry(&core.pager, hash, |granule| Ok(granule == at))?;
         let Entry::Occupied(entry) = entry else { return Ok(false) };
-        core.log.append(kind::REMOVE, key, &[])?;
+        let tombstone = core.log.append(kind::REMOVE, key, &[])?;
         entry.remove();
-        self.changed(Some(old), 0);
-        self.owed += bytes_of(key, &[]);
+        let bytes = bytes_of(key, &[]);
+        core.log.forget_tombstone(tombstone, bytes);
+        self.changed(core, Some(old), 0);
+        self.owed += bytes;
         Ok(true)
     }
 
     /// Counts what a change made live instead of what.
     #[inline]
-    pub(super) fn changed(&mut self, old: Option<Found>, new: u64) {
+    fn changed(&mut self, core: &Core, old: Option<Found>, new: u64) {
         if let Some(old) = old {
+            core.log.forget(old.position);
             // Not checked: a damaged length must not end the process.
             self.live = self.live.saturating_sub(old.bytes);
             self.owed += old.bytes;
@@ -162,7 +166,7 @@ impl Shard {
             Entry::Vacant(entry) => entry.insert(granule(record.position)),
         }
         self.first = self.first.min(tag_of(hash));
-        self.changed(old, record.bytes);
+        self.changed(core, old, record.bytes);
         Ok(())
     }
 
@@ -170,7 +174,7 @@ impl Shard {
     pub(super) fn replay_remove(&mut self, core: &Core, hash: u64, key: &[u8]) -> Result<()> {
         if let Some(old) = self.find(core, hash, key)? {
             self.table.remove(&core.pager, hash, granule(old.position))?;
-            self.changed(Some(old), 0);
+            self.changed(core, Some(old), 0);
         }
         Ok(())
     }
@@ -197,6 +201,7 @@ impl Shard {
         };
         let position = core.log.append(kind::SET, record.key, record.value)?;
         entry.replace(granule(position));
+        core.log.forget(record.position);
         Ok(())
     }
 
@@ -271,7 +276,10 @@ impl Shard {
     }
 
     /// After what an entry held before it was marked went.
-    pub(super) fn was_replaced(&mut self, held: Marked) {
+    pub(super) fn was_replaced(&mut self, core: &Core, held: Marked) {
+        if held.bytes > 0 {
+            core.log.forget(core.log.position(held.granule));
+        }
         self.live = self.live.saturating_sub(held.bytes);
         self.owed += held.bytes;
     }

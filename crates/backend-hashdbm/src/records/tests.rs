@@ -82,6 +82,7 @@ fn check(dbm: &Records) -> Contents {
         shard.check(core).expect("the table is in order");
         live += shard.live();
     }
+    check_garbage(dbm);
     let contents = contents(dbm);
     assert_eq!(dbm.count(), contents.len() as u64, "the count is exact");
     let records = contents.iter().map(|(key, value)| super::shard::bytes_of(key, value));
@@ -91,6 +92,25 @@ fn check(dbm: &Records) -> Contents {
         assert_eq!(found.as_ref(), Some(value));
     }
     contents
+}
+
+/// What is said to be needed of each segment is what the index points to.
+fn check_garbage(dbm: &Records) {
+    let core = dbm.volume.core();
+    // Nothing is cleaned away meanwhile.
+    let shards: Vec<_> = (0..SHARDS).map(|shard| dbm.volume.index().read(shard)).collect();
+    let mut positions = Vec::new();
+    for shard in &shards {
+        let (mut run, mut from) = (super::shard::Run::default(), Some(0));
+        while let Some(tag) = from {
+            from = run.fill(core, shard, tag).expect("it is read");
+            positions.extend(run.entries().iter().map(|entry| entry.1));
+        }
+    }
+    for (segment, needed) in core.log.counted() {
+        let there = positions.iter().filter(|position| segment.contains(position)).count();
+        assert_eq!(there as u64, needed, "records needed in the segment at {}", segment.start);
+    }
 }
 
 fn bytes(bytes: impl AsRef<[u8]>) -> Bytes {

@@ -28,9 +28,14 @@ const BEGIN_PERCENT: u64 = 150;
 const END_PERCENT: u64 = 125;
 /// Above this whoever writes helps.
 const HELP_PERCENT: u64 = 165;
+/// Tombstones do not count, as long as they are not so many percent of what is
+/// live: where much is removed, all will be garbage soon, and need not be moved.
+const TOMBSTONES_PERCENT: u64 = 100;
 /// When so many percent of what is live are cleaned and not given back yet,
 /// writers wait a moment for the disk.
 const WAIT_PERCENT: u64 = 15;
+/// Half as much more, and they wait for it, but no more moments than this.
+const MOMENTS_MAX: u32 = 200;
 /// So many bytes are cleaned by who helps for one that it wrote.
 const HELP_FACTOR: u64 = 2;
 /// On a full disk cleaning begins, and ends, here.
@@ -86,12 +91,18 @@ impl<I: Index> Volume<I> {
 }
 
 impl<I: Index> Inner<I> {
-    /// What the log takes beyond what is cleaned, and what is live of it.
+    /// What the log takes beyond what is cleaned, with no more tombstones than
+    /// count, and what is live of it.
     fn used_and_live(&self) -> (u64, u64) {
         let cleaned = self.cleaned.load(Acquire);
         // Read after: `live` never includes what `used` does not by much.
         let used = self.core.log.head().saturating_sub(cleaned);
-        (used, self.index.live_bytes())
+        let live = self.index.live_bytes();
+        if self.keeper.is_pressed() {
+            return (used, live);
+        }
+        let tombstones = self.core.log.tombstone_bytes().min(percent(live, TOMBSTONES_PERCENT));
+        (used.saturating_sub(tombstones), live)
     }
 
     /// Whether the cleaner has work.
@@ -163,7 +174,8 @@ impl<I: Index> Inner<I> {
 
     /// Whether a checkpoint would let more than `bytes` of whole segments go.
     fn segments_wait(&self, bytes: u64) -> bool {
-        self.core.log.whole_below(self.cleaned.load(Acquire)) > bytes
+        // As a checkpoint discards them.
+        self.core.log.whole_below(self.cleaned.load(Acquire) - 1) > bytes
     }
 
     /// If the log takes far too much, does what a writer of `bytes` has to.
@@ -172,10 +184,14 @@ impl<I: Index> Inner<I> {
         let spared = SEGMENTS_SPARED * self.core.log.piece_bytes();
         let waiting = self.cleaned.load(Acquire).saturating_sub(self.core.log.tail());
         let ready = percent(live, WAIT_PERCENT).max(2 * self.worth_a_checkpoint(live));
-        if waiting > ready.saturating_add(2 * spared) {
+        let ready = ready.saturating_add(2 * spared);
+        if waiting > ready {
             // What is cleaned comes back when it is synced, and the disk takes
             // as long for that as it takes.
-            self.keeper.wait_a_moment();
+            let moments = if waiting > ready / 2 * 3 { MOMENTS_MAX } else { 1 };
+            self.keeper.wait_moments(moments, || {
+                self.cleaned.load(Acquire).saturating_sub(self.core.log.tail()) <= ready
+            });
         }
         if used <= percent(live, HELP_PERCENT).saturating_add(spared) {
             return;
@@ -197,7 +213,8 @@ impl<I: Index> Inner<I> {
     fn clean_slice(&self, end: Position, bytes: u64) -> Result<u64> {
         let mut cleaner = self.cleaner.lock();
         self.core.refuse_if_broken()?;
-        let from = cleaner.at;
+        let begin = cleaner.at;
+        let from = self.core.log.skip_garbage(begin);
         let mut records: Vec<Record<'_>> = Vec::with_capacity(SLICE_RECORDS);
         let mut walk = self.core.log.records_from(from);
         while walk.position() < end
@@ -217,8 +234,9 @@ impl<I: Index> Inner<I> {
             reached = stays.map_or(reached, |record| record.position);
         }
         cleaner.at = reached;
+        self.core.log.passed(begin, reached);
         self.cleaned.store(reached, Release);
-        if reached == from { relocated.map(|()| 0) } else { Ok(reached - from) }
+        if reached == begin { relocated.map(|()| 0) } else { Ok(reached - begin) }
     }
 
     /// Whether much would be replayed after a crash: much for what the index
@@ -239,6 +257,7 @@ impl<I: Index> Inner<I> {
     /// A checkpoint may write all of the index: for less of the log it is not
     /// made, as long as that keeps the log in proportion.
     fn worth_a_checkpoint(&self, live: u64) -> u64 {
-        self.index_bytes().min((live / 5).max(4 * self.core.log.piece_bytes()))
+        let index = self.index_bytes();
+        index.min((live / 5).max(4 * self.core.log.piece_bytes()).max(index / 4))
     }
 }

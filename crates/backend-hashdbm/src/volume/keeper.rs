@@ -15,8 +15,8 @@ use super::{Index, Inner, Volume};
 /// disk, if nobody wakes it.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long a writer waits at once for space to come back: so many writes
-/// become a little slower, and none is stopped.
-const WAIT: Duration = Duration::from_millis(1);
+/// become a little slower, and few are stopped.
+const MOMENT: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 pub(super) struct Keeper {
@@ -35,6 +35,8 @@ pub(super) struct Keeper {
 struct State {
     thread: Option<JoinHandle<()>>,
     wanted: bool,
+    /// The thread has work.
+    busy: bool,
 }
 
 impl Keeper {
@@ -50,11 +52,15 @@ impl Keeper {
         self.pressed.load(Relaxed)
     }
 
-    /// Waits a moment for the thread to give something back, if it can.
-    pub(super) fn wait_a_moment(&self) {
+    /// Waits so many moments at most for the thread to give enough back, if it
+    /// can.
+    pub(super) fn wait_moments(&self, most: u32, is_enough: impl Fn() -> bool) {
         let mut state = self.state.lock();
-        if state.thread.is_some() && !self.failing.load(Relaxed) {
-            self.progress.wait_for(&mut state, WAIT);
+        for _ in 0..most {
+            if state.thread.is_none() || self.failing.load(Relaxed) || is_enough() {
+                break;
+            }
+            self.progress.wait_for(&mut state, MOMENT);
         }
     }
 
@@ -126,8 +132,13 @@ impl<I: Index> Volume<I> {
                 break;
             }
         }
-        // The thread may be about to.
+        // The thread may be about to, or go on for a while.
         let _ = self.inner.let_segments_go(0);
+        let keeper = &self.inner.keeper;
+        let mut state = keeper.state.lock();
+        while state.wanted || state.busy {
+            keeper.progress.wait(&mut state);
+        }
     }
 }
 
@@ -148,6 +159,7 @@ impl<I: Index> Inner<I> {
     fn keep(&self) {
         let _panics = Panics(self);
         let mut again = false;
+        let mut said = None;
         loop {
             let mut state = self.keeper.state.lock();
             while !state.wanted && !self.keeper.closing.load(Relaxed) {
@@ -159,16 +171,37 @@ impl<I: Index> Inner<I> {
                     self.keeper.work.wait(&mut state);
                 }
             }
-            state.wanted = false;
-            drop(state);
             if self.keeper.closing.load(Relaxed) {
                 return;
             }
-            // Whoever writes, or asks for a rebuild, meets the same error.
-            again = self.tend_once().is_err();
+            state.wanted = false;
+            state.busy = true;
+            drop(state);
+            let tended = self.tend_once();
+            again = tended.is_err();
+            self.say(&mut said, tended.err());
             self.keeper.failing.store(again, Relaxed);
+            self.keeper.state.lock().busy = false;
             self.keeper.has_progressed();
         }
+    }
+
+    /// Logs a failure once, and once that it is over: nobody else may ever meet
+    /// it, and the log only grows meanwhile.
+    fn say(&self, said: &mut Option<String>, error: Option<Error>) {
+        let error = error.map(|error| error.to_string());
+        if *said == error {
+            return;
+        }
+        match &error {
+            Some(error) => tracing::error!(
+                error,
+                "cleaning or a checkpoint fails; files grow until it does not, and it is tried \
+                 again every second"
+            ),
+            None => tracing::info!("cleaning and checkpoints go on"),
+        }
+        *said = error;
     }
 
     fn tend_once(&self) -> Result<()> {
@@ -215,8 +248,11 @@ impl<I: Index> Drop for Volume<I> {
             let _ = thread.join();
         }
         if self.inner.core.log.head() != self.inner.complete.load(Relaxed) {
-            // Without it the next opening replays more.
-            let _ = self.inner.make_checkpoint();
+            // Without it the next opening replays more. But what nobody waited
+            // for may not be on the disk.
+            if let Err(error) = self.inner.make_checkpoint() {
+                tracing::error!(%error, "the last checkpoint of a volume that is closed failed");
+            }
         }
     }
 }

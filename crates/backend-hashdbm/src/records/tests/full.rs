@@ -79,6 +79,37 @@ fn any_growth_may_fail() {
     }
 }
 
+/// Each sync in turn fails, whoever does it: no call hangs, and what was
+/// answered as durable before is there.
+#[test]
+fn any_sync_may_fail() {
+    for n in 1..40 {
+        let disk = SimDisk::new();
+        let dbm = open(&disk);
+        disk.fail_sync(n);
+        let mut durable = 0u32;
+        // Also beside each other, with the DBM's thread at work ahead of them.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for i in 0..400u32 {
+                    let _ = dbm.set(b"other", &vec![1; (i % 7) as usize * 5000]);
+                }
+            });
+            for i in 1..=200u32 {
+                if dbm.set(b"number", &i.to_be_bytes()).and_then(|_| dbm.synchronise()).is_err() {
+                    break;
+                }
+                durable = i;
+            }
+        });
+        drop(dbm);
+        let dbm = open(&disk);
+        let number = dbm.get(b"number", Bytes::copy_from_slice).expect("read");
+        let number = number.map_or(0, |number| u32::from_be_bytes(number[..].try_into().unwrap()));
+        assert!(number >= durable, "sync {n}: {number} is there, {durable} was durable");
+    }
+}
+
 /// A disk with no space at all: segments that are garbage go all the same.
 #[test]
 fn cleaning_needs_no_space_for_garbage() {

@@ -26,7 +26,9 @@ fn steady_overwrites_keep_twice_what_lives() {
         dbm.set(&key, &vec![2; rng.below(1000)]).expect("set");
         most = most.max(dbm.volume.log_bytes().saturating_sub(2 * live(&dbm)));
     }
-    assert!(most <= 8 * SEGMENT_BYTES, "{most} bytes more than twice what lives");
+    // Twice what lives, and what is spared however small the log is: writers
+    // wait before it is more, whatever else the machine does.
+    assert!(most <= 14 * SEGMENT_BYTES, "{most} bytes more than twice what lives");
     check(&dbm);
 }
 
@@ -50,6 +52,51 @@ fn files_shrink_when_records_go() {
     assert!(rebuilt <= live(&dbm) + 2 * SEGMENT_BYTES, "{rebuilt} bytes of log");
     assert!(!dbm.sizes().should_be_rebuilt);
     assert_eq!(check(&dbm).len(), 80);
+}
+
+/// What is damaged cannot be walked.
+#[test]
+fn segments_of_garbage_go_without_a_look_at_them() {
+    let disk = SimDisk::new();
+    let dbm = open(&disk);
+    fill(&dbm, 2000, 1000);
+    let names = disk.list().expect("listed");
+    // The first one was there when the log was made, and is not counted.
+    let damaged = names.iter().filter(|name| name.ends_with(".seg")).nth(2).expect("many");
+    disk.flip(damaged, 5000);
+    fill(&dbm, 2000, 1000);
+    dbm.volume.settle();
+    assert!(!disk.list().expect("listed").contains(damaged), "the segment went");
+    assert_eq!(check(&dbm).len(), 2000);
+}
+
+/// Removing in the order of setting: until tombstones are as much as what
+/// lives, nothing is moved for their sake.
+#[test]
+fn tombstones_alone_are_no_reason_to_move_what_lives() {
+    const RECORDS: u32 = 40_000;
+    const REMOVED: u32 = RECORDS / 10 * 6;
+    let disk = SimDisk::new();
+    let dbm = open(&disk);
+    fill(&dbm, RECORDS, 8);
+    dbm.volume.settle();
+    let begin = dbm.volume.core().log.head();
+    for n in 0..REMOVED {
+        dbm.remove(&n.to_be_bytes()).expect("removed");
+    }
+    dbm.volume.settle();
+    let written = dbm.volume.core().log.head() - begin;
+    let tombstones = u64::from(REMOVED) * super::super::shard::bytes_of(&[0; 4], &[]);
+    assert!(tombstones > live(&dbm) / 10 * 9, "enough for cleaning, if they did count");
+    // The first segment is walked, and there are marks and segments' ends.
+    let most = tombstones + 3 * SEGMENT_BYTES;
+    assert!(written <= most, "{written} bytes were written, {most} expected");
+    for n in REMOVED..RECORDS {
+        dbm.remove(&n.to_be_bytes()).expect("removed");
+    }
+    dbm.volume.settle();
+    assert!(dbm.volume.log_bytes() <= 5 * SEGMENT_BYTES, "{}", dbm.volume.log_bytes());
+    assert!(check(&dbm).is_empty());
 }
 
 #[test]

@@ -215,7 +215,8 @@ fn a_reader_of_all_may_write() {
 #[test]
 fn nothing_of_a_dropped_dbm_goes_on() {
     let disk = SimDisk::new();
-    for round in 0..10 {
+    let mut unfinished = 0;
+    for round in 0..200 {
         let dbm = open(&disk);
         for n in 0..5000u32 {
             dbm.set(&n.to_be_bytes(), &[round; 100]).expect("set");
@@ -224,10 +225,15 @@ fn nothing_of_a_dropped_dbm_goes_on() {
         {
             let mut rebuild = std::pin::pin!(KvStore::rebuild(&dbm));
             let mut context = Context::from_waker(Waker::noop());
-            assert!(rebuild.as_mut().poll(&mut context).is_pending());
+            // On a busy machine its thread may have been faster than this one.
+            unfinished += u32::from(rebuild.as_mut().poll(&mut context).is_pending());
         }
         drop(dbm);
         assert_eq!(volume.strong_count(), 0, "nobody has it any more");
+        if unfinished == 10 {
+            break;
+        }
     }
+    assert_eq!(unfinished, 10, "rebuilds that were not waited for");
     assert_eq!(check(&open(&disk)).len(), 5000);
 }
