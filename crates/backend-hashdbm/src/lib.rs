@@ -50,6 +50,10 @@
 //!   [`Unsupported`](hozo_traits::ErrorKind::Unsupported) there.
 //! - A copy of the directory is a store only if nobody had that open meanwhile,
 //!   or if all files were copied at one instant, as by a snapshot.
+//! - "A full disk is an error" wants a file system that writes in place, such as
+//!   ext4 or XFS. One that copies on write (btrfs, ZFS, a file that shares blocks
+//!   with a snapshot) can find no space for a block that was allocated long ago,
+//!   and the system then ends the process with SIGBUS.
 //! - Where a disk fails to read a part of a mapped file, the system ends the
 //!   process with SIGBUS.
 //! - It runs where Rust knows `linux`, little-endian, with 64 bits.

@@ -72,15 +72,10 @@ impl View {
         let mut used = PageSet::default();
         used.insert(0);
         if let Some(tree) = &self.tree {
-            let mut twice = None;
-            tree.page_numbers(&self.pager, &mut |no| {
-                if !used.insert(no) {
-                    twice = Some(no);
-                }
+            tree.page_numbers(&self.pager, &mut |no| match used.insert(no) {
+                true => Ok(()),
+                false => Err(not_ours("index page with two owners").with("page", no)),
             })?;
-            if let Some(no) = twice {
-                return Err(not_ours("index page with two owners").with("page", no));
-            }
             tree.check(&self.pager)?;
         }
         self.shards.iter().try_for_each(|shard| {

@@ -12,7 +12,7 @@ use super::state::State;
 use crate::index::table::SHARDS;
 use crate::index::tree::Tree;
 use crate::index::{PageSet, Shard};
-use crate::log::{Entry, Record};
+use crate::log::{Entry, Record, WINDOW_BYTES};
 use crate::volume::roots::{Reader, not_ours};
 use crate::volume::{Core, Index};
 
@@ -39,7 +39,8 @@ impl Index for PageIndex {
 
     fn load(_: &Core, roots: &[u8]) -> Result<Self> {
         let mut rest = Reader(roots);
-        let live = rest.u64().ok_or_else(|| not_ours("live bytes"))?;
+        let live = rest.u64().filter(|live| *live <= WINDOW_BYTES);
+        let live = live.ok_or_else(|| not_ours("live bytes"))?;
         let (tree, tables) = rest.0.split_first_chunk().ok_or_else(|| not_ours("tree"))?;
         let tree = Tree::from_bytes(tree)?;
         let mut rest = Reader(tables);
@@ -53,15 +54,10 @@ impl Index for PageIndex {
 
     fn pages(&self, core: &Core, used: &mut PageSet) -> Result<()> {
         let state = self.state.read();
-        let mut twice = None;
-        state.tree.page_numbers(&core.pager, &mut |no| {
-            if !used.insert(no) {
-                twice = Some(no);
-            }
+        state.tree.page_numbers(&core.pager, &mut |no| match used.insert(no) {
+            true => Ok(()),
+            false => Err(not_ours("index page with two owners").with("page", no)),
         })?;
-        if let Some(no) = twice {
-            return Err(not_ours("index page with two owners").with("page", no));
-        }
         state.newest.iter().try_for_each(|shard| shard.pages(&core.pager, used))
     }
 

@@ -65,12 +65,14 @@ impl State {
         if let Some(prefix) = page_of(space, start, end)
             && let Some(newest) = self.newest_of(core, prefix)?
         {
-            let key = core.log.peek(newest)?.key;
-            if key < start {
+            // Checked, also where the answer is that there is nothing: a commit
+            // may rest on that.
+            let record = core.log.read(newest)?;
+            if record.key < start {
                 return Ok(None);
             }
-            if key <= end {
-                return Ok(Some(core.log.read(newest)?));
+            if record.key <= end {
+                return Ok(Some(record));
             }
         }
         let (start, end) = (TreeKey::new(space, start), TreeKey::new(space, end));
@@ -98,7 +100,7 @@ impl State {
             Said::Put => self.put(core, space, key.as_slice(), record),
             Said::Delete => {
                 if let Some(old) = self.tree.remove(&core.pager, key.as_slice())? {
-                    self.live -= Place(old).bytes();
+                    self.less(Place(old).bytes());
                     self.forget_newest(core, key.as_slice())?;
                 }
                 Ok(())
@@ -110,12 +112,18 @@ impl State {
         }
     }
 
+    /// Counts what does not live any more. Not checked: a damaged number must
+    /// not end the process.
+    fn less(&mut self, bytes: u64) {
+        self.live = self.live.saturating_sub(bytes);
+    }
+
     fn put(&mut self, core: &Core, space: u8, key: &[u8], record: &Record<'_>) -> Result<()> {
         let place = Place::of(record);
         let old = self.tree.insert(&core.pager, key, place.0)?;
         self.live += place.bytes();
         if let Some(old) = old {
-            self.live -= Place(old).bytes();
+            self.less(Place(old).bytes());
         }
         if space == Space::Pages.number() && record.key.len() == PAGE_KEY {
             self.remember_newest(core, record, place)?;
@@ -137,7 +145,7 @@ impl State {
                 pages.push(*prefix);
             }
         });
-        self.live -= freed;
+        self.less(freed);
         // Also of what went before a failure.
         for prefix in pages {
             self.forget_page(core, &prefix)?;

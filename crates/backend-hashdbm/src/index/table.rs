@@ -198,6 +198,7 @@ impl Shard {
                 && page.words()[0] == range.homes.label()
                 && usize::from(page.count()) <= SLOTS
                 && (page.link() != 0) == range.chained
+                && slots::wrong(page, &range.homes).is_none()
         })
     }
 }

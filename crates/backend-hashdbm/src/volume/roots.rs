@@ -82,7 +82,18 @@ impl Roots {
         let cleaned = rest.u64()?;
         let epoch = rest.u32()?;
         let index = rest.0.to_vec();
-        Some(Roots { volume_id, segment_bytes, kind, complete, cleaned, epoch, index })
+        let roots = Roots { volume_id, segment_bytes, kind, complete, cleaned, epoch, index };
+        roots.make_sense().then_some(roots)
+    }
+
+    /// Whether a checkpoint can have written these, whatever the log is.
+    fn make_sense(&self) -> bool {
+        let sizes = crate::log::SEGMENT_LOG2;
+        sizes.contains(&self.segment_bytes.trailing_zeros())
+            && self.complete.is_multiple_of(8)
+            && self.complete < crate::log::POSITION_MAX
+            && (1..=self.complete).contains(&self.cleaned)
+            && (1..u32::MAX).contains(&self.epoch)
     }
 
     /// The volume's roots: `None` if there is no file, `Some(None)` if it is

@@ -55,7 +55,13 @@ impl Shard {
         let mut next = self.page(pager, range)?.link();
         while next != 0 {
             let page = self.chain_page(pager, next)?;
-            entries.extend_from_slice(&slots::of(&page)[..page.count().into()]);
+            let chained = &slots::of(&page)[..page.count().into()];
+            let tags = range.homes.first()..range.homes.end();
+            if chained.iter().any(|&slot| slot == 0 || !tags.contains(&slots::tag(slot))) {
+                let what = "an index page's chain has entries of other pages";
+                return Err(pager.damaged(next, what));
+            }
+            entries.extend_from_slice(chained);
             pages.push(next);
             next = page.link();
         }

@@ -143,7 +143,8 @@ impl Occupied<'_> {
     #[inline]
     pub(crate) fn remove(self) {
         let Occupied { shard, pager, range, page: no, at, .. } = self;
-        shard.entries -= 1;
+        // Not checked: a damaged number must not end the process.
+        shard.entries = shard.entries.saturating_sub(1);
         if no != range.page {
             shard.remove_from_chain(pager, range, no, at);
             return;

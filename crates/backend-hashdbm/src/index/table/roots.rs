@@ -4,6 +4,7 @@ use hozo_traits::Result;
 
 use super::cells::Cell;
 use super::{Shard, TAG_BITS, damage};
+use crate::log::granule::GRANULE_BITS;
 
 /// Depth, entries, runs.
 const HEAD: usize = 1 + 8 + 4;
@@ -39,6 +40,15 @@ impl Shard {
                 damage("a directory in the roots is deeper than hashes are").with("shard", no)
             );
         }
+        if entries >> GRANULE_BITS != 0 {
+            return Err(damage("a directory in the roots has more entries than there can be")
+                .with("shard", no));
+        }
+        // Before there is memory for them.
+        let width = |run: &[u8]| u64::from(u16::from_le_bytes([run[4], run[5]]) & !CHAINED);
+        if runs.chunks_exact(RUN).map(width).sum::<u64>() != 1 << depth {
+            return Err(unequal(no));
+        }
         let mut shard =
             Shard { no: no as u8, depth, cells: vec![Cell::EMPTY; 1 << depth], entries };
         let mut cell = 0;
@@ -46,14 +56,11 @@ impl Shard {
             let page = u32::from_le_bytes([run[0], run[1], run[2], run[3]]);
             let width = u16::from_le_bytes([run[4], run[5]]);
             let (chained, width) = (width & CHAINED != 0, width & !CHAINED);
-            if width == 0 || cell + usize::from(width) > shard.cells.len() {
+            if width == 0 {
                 return Err(unequal(no));
             }
             shard.set_range(cell, width.into(), page, chained && page != 0);
             cell += usize::from(width);
-        }
-        if cell != shard.cells.len() {
-            return Err(unequal(no));
         }
         *from = rest;
         Ok(shard)

@@ -36,6 +36,25 @@ pub(super) fn of<'a>(page: &PageRef<'a>) -> &'a [u64; SLOTS] {
     page.words().last_chunk().expect("a page has more words than slots")
 }
 
+/// What is wrong with the entries of a page that is for these tags: with how
+/// they lie, not with what they say.
+pub(super) fn wrong(page: &PageRef<'_>, homes: &Homes) -> Option<&'static str> {
+    let (mut last, mut count) = (homes.first(), 0);
+    let slots = of(page);
+    for (at, &slot) in slots.iter().enumerate().filter(|entry| *entry.1 != 0) {
+        let tag = tag(slot);
+        if tag < last || tag >= homes.end() {
+            return Some("an index page's entries are not in order");
+        }
+        let home = homes.home(tag);
+        if home > at || slots[home..at].contains(&0) {
+            return Some("an entry is where no search finds it");
+        }
+        (last, count) = (tag, count + 1);
+    }
+    (count != page.count()).then_some("an index page does not count its entries right")
+}
+
 #[inline]
 pub(super) fn of_mut<'a>(page: &'a mut PageMut<'_>) -> &'a mut [u64; SLOTS] {
     page.words_mut().last_chunk_mut().expect("a page has more words than slots")

@@ -29,11 +29,13 @@ impl Shape {
 }
 
 impl Tree {
-    /// Shows the number of every page of the tree. Leaves are not read.
+    /// Shows the number of every page of the tree, before what is below it.
+    /// Leaves are not read. An error of `show` ends it: pages that are shown
+    /// twice may be shown without end.
     pub(crate) fn page_numbers<P: TreePages>(
         &self,
         pages: &P,
-        show: &mut dyn FnMut(u32),
+        show: &mut dyn FnMut(u32) -> Result<()>,
     ) -> Result<()> {
         match self.levels.checked_sub(1) {
             Some(level) => numbers_below(pages, self.root, level, show),
@@ -62,9 +64,9 @@ fn numbers_below<P: TreePages>(
     pages: &P,
     no: u32,
     level: u8,
-    show: &mut dyn FnMut(u32),
+    show: &mut dyn FnMut(u32) -> Result<()>,
 ) -> Result<()> {
-    show(no);
+    show(no)?;
     let Some(below) = level.checked_sub(1) else { return Ok(()) };
     let page = pages.page(no)?;
     let node = Node::open(&page, no, level)?;

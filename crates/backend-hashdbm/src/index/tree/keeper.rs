@@ -6,6 +6,7 @@ use hozo_traits::Result;
 
 use super::super::page::{Kind, PageMut};
 use super::super::pager::Pager;
+use super::node::Node;
 use super::pages::{Body, TreePages};
 
 impl TreePages for Pager {
@@ -14,7 +15,10 @@ impl TreePages for Pager {
 
     #[inline]
     fn page(&self, no: u32) -> Result<&Body> {
-        let page = Pager::page(self, no)?;
+        let page = self.page_as(no, |page| {
+            let body = page.body().first_chunk();
+            body.and_then(Node::of).is_some_and(|node| node.is_sound())
+        })?;
         if page.kind() != Kind::Leaf as u8 && page.kind() != Kind::Branch as u8 {
             return Err(self.damaged(no, "an index page that the tree names is not the tree's"));
         }

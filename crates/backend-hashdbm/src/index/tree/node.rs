@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use hozo_traits::{Error, ErrorKind, Result};
 
 use super::super::page::BODY_BYTES;
+use super::KEY_BYTES_MAX;
 use super::pages::Body;
 
 /// Distance from the leaves.
@@ -97,6 +98,27 @@ impl<'a> Node<'a> {
         let prefix = page.get(KEYS..slots_at)?;
         let slots = page.get(slots_at..slots_end)?.as_chunks().0;
         Some(Node { page, slots, prefix, level: page[LEVEL] })
+    }
+
+    /// Whether everything in the page lies within it, adds up, and is in the
+    /// order of the heads: what the rest of the tree relies on without asking.
+    /// Costs one pass over the slots.
+    pub(super) fn is_sound(&self) -> bool {
+        let (count, heap) = (self.count(), get_u16(self.page, HEAP));
+        let (mut used, mut last) = (0, 0);
+        for i in 0..count {
+            let len = self.suffix_len(i).saturating_sub(HEAD);
+            let (at, key_len, head) = (self.offset(i), self.key_len(i), self.head(i));
+            let lies = len == 0 || (at >= heap && at + len <= BODY_BYTES);
+            if !lies || !(1..=KEY_BYTES_MAX).contains(&key_len) || head < last {
+                return false;
+            }
+            (used, last) = (used + len, head);
+        }
+        let marked = |i| count == 0 || self.mark(i) == self.head(marked(i, count));
+        used + self.dead() == BODY_BYTES - heap
+            && (0..MARK_COUNT).all(marked)
+            && (self.level > 0 || count > 0)
     }
 
     pub(super) fn level(&self) -> u8 {

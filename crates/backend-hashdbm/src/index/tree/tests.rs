@@ -40,7 +40,11 @@ fn assert_same(tree: &Tree, pages: &Pages, model: &Model) {
 /// The pages of the tree, each once.
 fn numbers(tree: &Tree, pages: &Pages) -> Vec<u32> {
     let mut numbers = Vec::new();
-    tree.page_numbers(pages, &mut |no| numbers.push(no)).unwrap();
+    tree.page_numbers(pages, &mut |no| {
+        numbers.push(no);
+        Ok(())
+    })
+    .unwrap();
     numbers.sort_unstable();
     let len = numbers.len();
     numbers.dedup();

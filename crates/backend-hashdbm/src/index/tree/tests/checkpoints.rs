@@ -8,8 +8,11 @@ use crate::index::pager::{PageSet, Pager};
 
 fn used(tree: &Tree, pages: &Pager) -> PageSet {
     let mut used = PageSet::default();
-    tree.page_numbers(pages, &mut |no| assert!(used.insert(no), "page {no} is there twice"))
-        .unwrap();
+    tree.page_numbers(pages, &mut |no| {
+        assert!(used.insert(no), "page {no} is there twice");
+        Ok(())
+    })
+    .unwrap();
     used
 }
 

@@ -53,7 +53,11 @@ fn reads(tree: &Tree, pages: &Pager, nth: impl Fn(u64) -> [u8; 23]) {
     let order = |n: u64| scattered(n ^ 0x5555) % KEYS;
     timed("  (making the keys)", READS, || (0..READS).fold(0u8, |sum, n| sum ^ nth(order(n))[22]));
     let mut numbers = Vec::new();
-    tree.page_numbers(pages, &mut |no| numbers.push(no)).unwrap();
+    tree.page_numbers(pages, &mut |no| {
+        numbers.push(no);
+        Ok(())
+    })
+    .unwrap();
     timed("  (one byte of a page, anywhere)", READS, || {
         (0..READS).fold(0, |last, n| {
             let at = scattered(n ^ u64::from(last)) as usize % numbers.len();
