@@ -30,6 +30,11 @@ pub(super) struct PageMap {
 pub(super) struct Mappings(Vec<Mapping>);
 
 impl Mappings {
+    /// A chunk that is mapped.
+    pub(super) fn chunk(&self, chunk: usize) -> &Mapping {
+        &self.0[chunk]
+    }
+
     /// Chunks that are mapped.
     pub(super) fn chunks(&self) -> usize {
         self.0.len()

@@ -45,6 +45,9 @@ impl Log {
             dirty.filter(|segment| segment.start() < head).cloned().collect()
         };
         for segment in dirty.iter().rev() {
+            let (from, to) = (durable.max(segment.start()), head.min(segment.limit()));
+            let at = from - segment.start();
+            segment.memory.before_sync(at as usize, (to - from) as usize);
             segment.file.sync()?;
         }
         // A file without a name is lost however well it was synced.

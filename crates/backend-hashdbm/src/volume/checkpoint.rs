@@ -84,6 +84,8 @@ impl<I: Index> Inner<I> {
         self.core.pins.wait();
         // The cleaner goes on from the very end of what it met, which may be
         // that of a segment: that one stays.
-        self.core.log.discard_before(cleaned - 1)
+        self.core.log.discard_before(cleaned - 1)?;
+        self.gave_back.store(self.core.log.head(), Release);
+        Ok(())
     }
 }

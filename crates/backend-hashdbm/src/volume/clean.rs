@@ -182,16 +182,19 @@ impl<I: Index> Inner<I> {
     pub(super) fn help(&self, bytes: u64) {
         let (used, live) = self.used_and_live();
         let spared = SEGMENTS_SPARED * self.core.log.piece_bytes();
-        let waiting = self.cleaned.load(Acquire).saturating_sub(self.core.log.tail());
+        let log = &self.core.log;
+        let waiting = || {
+            // Who removes and writes little makes nothing grow.
+            let grown = log.head().saturating_sub(self.gave_back.load(Acquire));
+            if grown <= spared { 0 } else { self.cleaned.load(Acquire).saturating_sub(log.tail()) }
+        };
         let ready = percent(live, WAIT_PERCENT).max(2 * self.worth_a_checkpoint(live));
         let ready = ready.saturating_add(2 * spared);
-        if waiting > ready {
+        if waiting() > ready {
             // What is cleaned comes back when it is synced, and the disk takes
             // as long for that as it takes.
-            let moments = if waiting > ready / 2 * 3 { MOMENTS_MAX } else { 1 };
-            self.keeper.wait_moments(moments, || {
-                self.cleaned.load(Acquire).saturating_sub(self.core.log.tail()) <= ready
-            });
+            let moments = if waiting() > ready / 2 * 3 { MOMENTS_MAX } else { 1 };
+            self.keeper.wait_moments(moments, || waiting() <= ready);
         }
         if used <= percent(live, HELP_PERCENT).saturating_add(spared) {
             return;

@@ -124,6 +124,8 @@ struct Inner<I> {
     checkpoint: Mutex<Option<Position>>,
     /// The same, to be read without the lock.
     complete: AtomicU64,
+    /// Where the head was when segments were last given back.
+    gave_back: AtomicU64,
     /// The index was found damaged: no more checkpoints.
     damaged: AtomicBool,
     keeper: Keeper,

@@ -130,6 +130,7 @@ fn assemble<I: Index>(
     cleaned: Position,
 ) -> Volume<I> {
     let options = VolumeOptions { segment_bytes: core.log.segment_bytes(), ..options };
+    let head = core.log.head();
     let inner = Inner {
         core,
         index,
@@ -140,6 +141,7 @@ fn assemble<I: Index>(
         left_percent: AtomicU64::new(100),
         checkpoint: Mutex::new(Some(complete)),
         complete: AtomicU64::new(complete),
+        gave_back: AtomicU64::new(head),
         damaged: AtomicBool::new(false),
         keeper: Keeper::default(),
     };

@@ -4,7 +4,10 @@ use std::sync::atomic::Ordering;
 
 use hozo_traits::{Error, ErrorKind, Result};
 
-use super::{PageSet, Pager, Space};
+use super::{CHUNK_BYTES, CHUNK_PAGES, PageSet, Pager, Space};
+
+/// From so many pages of a chunk on, all of it is let go before a sync.
+const PAGES_MANY: u32 = 64;
 
 /// What one checkpoint has to write: made by [`Pager::freeze`].
 #[must_use]
@@ -44,11 +47,27 @@ impl Pager {
             // Nobody writes to it: it is frozen, and not released yet.
             self.map.page(no).expect("a dirty page is mapped").seal(no);
         }
+        self.before_sync(frozen);
         let synced = self.file.sync();
         if synced.is_err() {
             self.poisoned.store(true, Ordering::Release);
         }
         synced
+    }
+
+    /// Tells the mappings, where more than a few of their pages are to be synced.
+    fn before_sync(&self, frozen: &Frozen) {
+        let mut dirty = frozen.dirty.iter().map(|no| no / CHUNK_PAGES).peekable();
+        while let Some(chunk) = dirty.next() {
+            let mut pages = 1;
+            while dirty.next_if_eq(&chunk).is_some() {
+                pages += 1;
+            }
+            if pages >= PAGES_MANY {
+                let space = self.space.lock();
+                space.mappings.chunk(chunk as usize).before_sync(0, CHUNK_BYTES as usize);
+            }
+        }
     }
 
     /// The roots of this checkpoint are in place: what it does not refer to
