@@ -20,6 +20,7 @@ use super::{Disk, DiskFile, error};
 
 mod crash;
 mod file;
+pub(crate) mod golden;
 pub(crate) mod hostile;
 
 use file::SimFile;

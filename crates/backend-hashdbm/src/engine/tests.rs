@@ -14,6 +14,7 @@ use crate::disk::sim::SimDisk;
 use crate::volume::VolumeOptions;
 
 mod full;
+mod golden;
 mod hostile;
 
 /// Small, so that segments end and checkpoints come all the time.

@@ -15,6 +15,7 @@ use crate::index::table::SHARDS;
 mod crash;
 mod damage;
 mod full;
+mod golden;
 mod hostile;
 mod measure;
 mod modes;

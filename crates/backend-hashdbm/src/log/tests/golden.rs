@@ -1,11 +1,9 @@
 //! The files that docs/formats/hashdbm.md describes, byte for byte. They are
 //! never written again for the same version of the format.
 
-use std::path::Path;
-
 use super::run::Said;
 use super::*;
-use crate::disk::sim::SimDisk;
+use crate::disk::sim::{SimDisk, golden};
 
 const OPTIONS: LogOptions =
     LogOptions { segment_bytes: 64 << 10, volume_id: 0x1122_3344_5566_7788 };
@@ -47,37 +45,15 @@ fn write(disk: SimDisk) -> Vec<Said> {
     said
 }
 
-/// Without the zeros of the space ahead.
-fn trimmed(mut bytes: Vec<u8>) -> Vec<u8> {
-    while bytes.last() == Some(&0) {
-        bytes.pop();
-    }
-    bytes
-}
-
-fn golden() -> Vec<(String, Vec<u8>)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log");
-    let entries = std::fs::read_dir(dir).expect("the golden files");
-    let mut files: Vec<_> = entries
-        .map(|entry| {
-            let path = entry.expect("a file").path();
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            (name, std::fs::read(path).expect("its content"))
-        })
-        .collect();
-    files.sort();
-    files
-}
-
 #[test]
 fn what_is_written_is_what_the_golden_files_say() {
     let disk = SimDisk::new();
     write(disk.again());
     let written: Vec<_> = disk.list().expect("listed");
-    let golden = golden();
+    let golden = golden::files("log");
     assert_eq!(golden.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), written);
     for (name, content) in golden {
-        let written = trimmed(disk.get(&name));
+        let written = golden::trimmed(disk.get(&name));
         let differs = written.iter().zip(&content).position(|(a, b)| a != b);
         assert_eq!(differs, None, "{name} differs there");
         assert_eq!(written.len(), content.len(), "{name}");
@@ -86,12 +62,7 @@ fn what_is_written_is_what_the_golden_files_say() {
 
 #[test]
 fn the_golden_files_are_read() {
-    let disk = SimDisk::new();
-    for (name, mut content) in golden() {
-        content.resize(content.len().next_multiple_of(4096), 0);
-        disk.put(&name, &content);
-    }
-    let (log, opened, replayed) = open(Arc::new(disk), None).expect("opened");
+    let (log, opened, replayed) = open(Arc::new(golden::disk("log")), None).expect("opened");
     let said = write(SimDisk::new());
     assert_eq!(replayed, said);
     assert_eq!((opened.tail, opened.torn_bytes), (64, 0));
@@ -104,9 +75,5 @@ fn the_golden_files_are_read() {
 fn write_the_golden_files() {
     let disk = SimDisk::new();
     write(disk.again());
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log");
-    std::fs::create_dir_all(&dir).expect("a directory");
-    for name in disk.list().expect("listed") {
-        std::fs::write(dir.join(&name), trimmed(disk.get(&name))).expect("written");
-    }
+    golden::save("log", &disk);
 }
