@@ -24,6 +24,8 @@ pub(super) struct Call {
     clock: Option<Clock>,
     /// Room for what of the answer is not sent yet.
     share: Share,
+    /// Whether the answer is given whether there is room or not.
+    owed: bool,
     stall: Option<Stall>,
     _place: Place,
 }
@@ -58,9 +60,9 @@ struct Clock {
 impl Call {
     /// Begins to answer; what is not answered at once becomes a task of its own.
     pub(super) fn begin(accepted: Accepted, respond: SendResponse<Bytes>) {
-        let Accepted { answer, times, place, share } = accepted;
+        let Accepted { answer, times, place, share, owed } = accepted;
         let stage = Stage::Answering { answer, respond };
-        let mut call = Call { stage, times, clock: None, share, stall: None, _place: place };
+        let mut call = Call { stage, times, clock: None, share, owed, stall: None, _place: place };
         // Nobody need be woken: whatever has to wait is polled again as a task.
         let mut context = Context::from_waker(Waker::noop());
         if Pin::new(&mut call).poll(&mut context).is_pending() {
@@ -148,7 +150,7 @@ impl Future for Call {
                     }
                 }
                 Stage::Sending(sending) => {
-                    if sending.poll(context, &mut this.share).is_ready() {
+                    if sending.poll(context, &mut this.share, this.owed).is_ready() {
                         return Poll::Ready(());
                     }
                     let rest = sending.rest.len();
@@ -196,8 +198,9 @@ fn begin_sending(response: Response<Body>, respond: &mut SendResponse<Bytes>) ->
 
 impl Sending {
     /// Hands over what the client has room for; ready when all is, or when the
-    /// client is gone. What waits for the client has room here.
-    fn poll(&mut self, context: &mut Context<'_>, share: &mut Share) -> Poll<()> {
+    /// client is gone. What waits for the client has room here; what is `owed`
+    /// tells of an update that was made, and to refuse it would be to lose it.
+    fn poll(&mut self, context: &mut Context<'_>, share: &mut Share, owed: bool) -> Poll<()> {
         loop {
             while !self.rest.is_empty() {
                 if !ready!(self.send_some(context)) {
@@ -212,6 +215,10 @@ impl Sending {
                 Poll::Pending => return Poll::Pending,
             };
             match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
+                Some(Ok(Ok(data))) if owed => {
+                    share.hold_anyway(data.len());
+                    self.rest = data;
+                }
                 Some(Ok(Ok(data))) if share.hold(data.len()) => self.rest = data,
                 Some(Ok(Ok(_))) => {
                     let status = Status::resource_exhausted(

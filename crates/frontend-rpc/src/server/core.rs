@@ -18,7 +18,7 @@ use super::tokens::Tokens;
 use super::{tls, tokens};
 use crate::config::Config;
 use crate::seldom::Seldom;
-use crate::service::{Options, Service, Stopping};
+use crate::service::{Crowd, Options, Service, Stopping};
 
 /// Searches, rebuilds and the like at once, for each thread that serves.
 const LONG_MAX_PER_THREAD: usize = 8;
@@ -58,6 +58,11 @@ impl Core {
         let tokens = load_tokens(&config, &names)?;
         let stopping = Stopping::default();
         let bytes = usize::try_from(config.max_message_bytes).expect("a checked limit");
+        let room = Room::new(bytes);
+        let crowd = {
+            let room = room.clone();
+            Crowd::new(move || room.is_full(bytes))
+        };
         let service = Service::new(
             parts,
             Options {
@@ -65,6 +70,7 @@ impl Core {
                 waiting_max: count(config.max_requests),
                 long_max: LONG_MAX_PER_THREAD * threads,
                 stopping: stopping.clone(),
+                crowd,
             },
         );
         Ok(Arc::new(Core {
@@ -79,7 +85,7 @@ impl Core {
             listeners: Places::new(usize::MAX),
             connections: Places::new(count(config.max_connections)),
             requests: Places::new(count(config.max_requests)),
-            room: Room::new(bytes),
+            room,
             stopping,
             seldom: Seldom::default(),
             names,

@@ -6,6 +6,7 @@
 mod access;
 mod answers;
 mod call;
+mod crowd;
 mod cursor;
 mod dbm;
 mod held;
@@ -35,6 +36,7 @@ use self::dbm::Served;
 
 pub use self::access::{Access, Right};
 pub use self::answers::Answers;
+pub use self::crowd::Crowd;
 pub use self::stopping::Stopping;
 
 /// How much the service takes on.
@@ -50,6 +52,8 @@ pub struct Options {
     pub long_max: usize,
     /// Says that the server stops.
     pub stopping: Stopping,
+    /// Says whether too many answers wait for their clients.
+    pub crowd: Crowd,
 }
 
 impl Default for Options {
@@ -59,6 +63,7 @@ impl Default for Options {
             waiting_max: 4096,
             long_max: 16,
             stopping: Stopping::default(),
+            crowd: Crowd::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ impl Inner {
         dbm: &Served,
         request: CompareExchangeRequest,
     ) -> Result<CompareExchangeResponse, Status> {
+        self.let_in(&request)?;
         let first = single::compare_exchange(dbm, &request, dbm.durability()).await;
         let wait = duration(request.retry_wait);
         if wait.is_zero() || !single::is_mismatch(&first) {
@@ -40,6 +41,7 @@ impl Inner {
         loop {
             let mut change = pin!(waiting.change());
             change.as_mut().enable();
+            self.let_in(&request)?;
             let response = single::compare_exchange(dbm, &request, dbm.durability()).await;
             if !single::is_mismatch(&response) || !self.woken(change, deadline).await {
                 return Ok(response);
@@ -54,6 +56,7 @@ impl Inner {
         dbm: &Served,
         request: PopFirstRequest,
     ) -> Result<PopFirstResponse, Status> {
+        self.options.crowd.let_in()?;
         let first = queue::pop_first(dbm, &request).await;
         let wait = duration(request.retry_wait);
         if wait.is_zero() || !queue::is_empty(&first) {
@@ -65,11 +68,17 @@ impl Inner {
         loop {
             let mut change = pin!(waiting.change());
             change.as_mut().enable();
+            self.options.crowd.let_in()?;
             let response = queue::pop_first(dbm, &request).await;
             if !queue::is_empty(&response) || !self.woken(change, deadline).await {
                 return Ok(response);
             }
         }
+    }
+
+    /// An error if there is no room for what this answers.
+    pub(super) fn let_in(&self, request: &CompareExchangeRequest) -> Result<(), Status> {
+        if request.get_actual { self.options.crowd.let_in() } else { Ok(()) }
     }
 
     fn waiting_place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Status> {
