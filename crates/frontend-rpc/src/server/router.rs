@@ -44,7 +44,8 @@ pub(super) struct Times {
     pub(super) client: Option<Duration>,
     /// What the server gives a request with one answer.
     pub(super) server: Option<Duration>,
-    /// How long a client may take nothing of an answer whose room others need.
+    /// After how long it is looked what a client took of an answer whose room
+    /// others need.
     pub(super) taking: Duration,
     /// Once this is true the server gives it any time: it may be one that waits.
     pub(super) arrived: Option<Arc<Arrival>>,

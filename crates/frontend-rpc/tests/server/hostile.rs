@@ -393,6 +393,36 @@ fn streams_that_are_never_read_give_their_room_back() {
 }
 
 #[test]
+fn answers_that_are_read_drop_by_drop_give_their_room_back() {
+    const DROP: usize = 100;
+    let server = serve("request_timeout_s = 2");
+    run(async {
+        let client = server.client().await;
+        set(&client, "tenon", &"oak".repeat(1_000_000)).await;
+        let asking = crate::kit::get_request("tenon");
+        let narrow = Client::narrow(server.address(), 2 * DROP as u32).await;
+        let mut slow = Vec::new();
+        while client.ask(&path("Get"), &asking, &[]).await.code == 0 {
+            for _ in 0..30 {
+                let mut stream = narrow.begin(&path("Stream"), &[]).await.unwrap();
+                let request_oneof = Some(RequestOneof::GetRequest(asking.clone()));
+                stream.say(&StreamRequest { request_oneof, omit_response: false }, false);
+                slow.push(tokio::spawn(async move {
+                    while stream.drip().await {
+                        sleep(PACE).await;
+                    }
+                }));
+            }
+        }
+        // All of them go on to read, and there is room again.
+        while client.ask(&path("Get"), &asking, &[]).await.code != 0 {
+            sleep(PACE).await;
+        }
+        slow.into_iter().for_each(|slow| slow.abort());
+    });
+}
+
+#[test]
 fn a_stream_that_is_never_read_is_not_answered_any_further() {
     let server = serve("");
     run(async {
