@@ -6,6 +6,7 @@
 mod access;
 mod answers;
 mod call;
+mod carried;
 mod crowd;
 mod cursor;
 mod dbm;
@@ -90,8 +91,10 @@ impl Service {
     pub fn new(parts: Parts, options: Options) -> Self {
         let health = Arc::new(watch::Sender::new(vec![true; parts.dbms.len()]));
         let dbms = parts.dbms.into_iter().enumerate();
+        let bytes_max = options.message_bytes_max;
+        let served = |dbm, index| Served::new(dbm, index, bytes_max, Arc::clone(&health));
         Service(Arc::new(Inner {
-            dbms: dbms.map(|(index, dbm)| Served::new(dbm, index, Arc::clone(&health))).collect(),
+            dbms: dbms.map(|(index, dbm)| served(dbm, index)).collect(),
             ambient: parts.ambient,
             waiting: Semaphore::new(options.waiting_max.min(Semaphore::MAX_PERMITS)),
             long: Arc::new(Semaphore::new(options.long_max.clamp(1, Semaphore::MAX_PERMITS))),
