@@ -35,7 +35,7 @@ use tokio::time::Instant;
 
 use self::dbm::Served;
 
-pub use self::access::{Access, Right};
+pub use self::access::{Access, Grant, Right};
 pub use self::answers::Answers;
 pub use self::crowd::Crowd;
 pub use self::stopping::Stopping;

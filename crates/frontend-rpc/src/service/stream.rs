@@ -67,6 +67,7 @@ async fn talk(
             Next::End => return Ok(()),
         };
         let omit = request.omit_response;
+        access.holds()?;
         if !omit && answers_bytes(&request) {
             service.options.crowd.let_in()?;
         }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use super::Inner;
+use super::access::Access;
 use super::dbm::Served;
 use super::{queue, single};
 
@@ -26,6 +27,7 @@ impl Inner {
     /// how long.
     pub(super) async fn compare_exchange(
         &self,
+        access: &Access,
         dbm: &Served,
         request: CompareExchangeRequest,
     ) -> Result<CompareExchangeResponse, Status> {
@@ -41,6 +43,7 @@ impl Inner {
         loop {
             let mut change = pin!(waiting.change());
             change.as_mut().enable();
+            access.holds()?;
             self.let_in(&request)?;
             let response = single::compare_exchange(dbm, &request, dbm.durability()).await;
             if !single::is_mismatch(&response) || !self.woken(change, deadline).await {
@@ -53,6 +56,7 @@ impl Inner {
     /// how long.
     pub(super) async fn pop_first(
         &self,
+        access: &Access,
         dbm: &Served,
         request: PopFirstRequest,
     ) -> Result<PopFirstResponse, Status> {
@@ -68,7 +72,12 @@ impl Inner {
         loop {
             let mut change = pin!(waiting.change());
             change.as_mut().enable();
-            self.options.crowd.let_in()?;
+            let may = access.holds().and_then(|()| self.options.crowd.let_in());
+            if let Err(status) = may {
+                // It may be the only one that was woken for a record.
+                dbm.waiters.wake_next();
+                return Err(status);
+            }
             let response = queue::pop_first(dbm, &request).await;
             if !queue::is_empty(&response) || !self.woken(change, deadline).await {
                 return Ok(response);
