@@ -52,7 +52,7 @@
 //! - Each thread has connections of its own, and a connection's requests are
 //!   begun in the order in which they come. What takes long is done elsewhere.
 //! - A reload holds for certificates from the next connection on, for tokens from
-//!   the next request on.
+//!   the next request, or message of a stream, on.
 //! - Messages over the limit are `RESOURCE_EXHAUSTED`, as everywhere in gRPC.
 //! - Health needs no token; reflection and everything else does.
 #![forbid(unsafe_code)]

@@ -39,10 +39,10 @@ impl Asker {
         let token = bearer(said.as_bytes()).ok_or_else(|| {
             Status::unauthenticated("what proves who asks is `authorization: Bearer TOKEN`")
         })?;
-        let access = tokens
-            .access(token)
-            .ok_or_else(|| Status::unauthenticated("the token is not known here"))?
-            .clone();
+        let grant = tokens
+            .grant(token)
+            .ok_or_else(|| Status::unauthenticated("the token is not known here"))?;
+        let access = Access::Rights(Arc::clone(grant));
         self.last = Some(Found { said: said.clone(), by: tokens, access: access.clone() });
         Ok(access)
     }

@@ -16,6 +16,10 @@ use super::places::Place;
 use super::room::Share;
 use super::router::{Accepted, Answer, Times, translate};
 
+/// What a client takes in a second, at least, of an answer whose room others
+/// need. One that takes a byte now and then would keep the room for ever.
+const TAKEN_PER_SECOND_MIN: u64 = 16 << 10;
+
 /// One request that is being answered. It ends when the answer is handed to the
 /// connection, or when the client is gone.
 pub(super) struct Call {
@@ -24,6 +28,8 @@ pub(super) struct Call {
     clock: Option<Clock>,
     /// Room for what of the answer is not sent yet.
     share: Share,
+    /// Whether the answer is given whether there is room or not.
+    owed: bool,
     stall: Option<Stall>,
     _place: Place,
 }
@@ -40,12 +46,14 @@ struct Sending {
     stream: SendStream<Bytes>,
     /// What the client has no room for yet.
     rest: Bytes,
+    /// How many bytes it took.
+    taken: u64,
 }
 
-/// A client that takes nothing of an answer.
+/// A client that is slow to take an answer.
 struct Stall {
-    /// What it lacks.
-    rest: usize,
+    /// What it had taken when this began.
+    taken: u64,
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -58,9 +66,9 @@ struct Clock {
 impl Call {
     /// Begins to answer; what is not answered at once becomes a task of its own.
     pub(super) fn begin(accepted: Accepted, respond: SendResponse<Bytes>) {
-        let Accepted { answer, times, place, share } = accepted;
+        let Accepted { answer, times, place, share, owed } = accepted;
         let stage = Stage::Answering { answer, respond };
-        let mut call = Call { stage, times, clock: None, share, stall: None, _place: place };
+        let mut call = Call { stage, times, clock: None, share, owed, stall: None, _place: place };
         // Nobody need be woken: whatever has to wait is polled again as a task.
         let mut context = Context::from_waker(Waker::noop());
         if Pin::new(&mut call).poll(&mut context).is_pending() {
@@ -97,30 +105,22 @@ impl Call {
 }
 
 impl Call {
-    /// Whether the client has taken nothing for too long of an answer whose room
-    /// others need: `rest` is what it lacks.
-    fn is_in_the_way(&mut self, rest: usize, context: &mut Context<'_>) -> bool {
-        if rest == 0 || !self.share.is_any() {
-            self.stall = None;
-            return false;
-        }
+    /// Whether the client took too little in its time of an answer whose room
+    /// others need: `taken` is what it took so far.
+    fn is_in_the_way(&mut self, taken: u64, context: &mut Context<'_>) -> bool {
         let patience = self.times.taking;
         let stall = self
             .stall
-            .get_or_insert_with(|| Stall { rest, sleep: Box::pin(tokio::time::sleep(patience)) });
-        loop {
-            if stall.rest != rest {
-                stall.rest = rest;
-                stall.sleep.as_mut().reset(Instant::now() + patience);
-            }
-            if stall.sleep.as_mut().poll(context).is_pending() {
-                return false;
-            }
-            if self.share.is_scarce() {
+            .get_or_insert_with(|| Stall { taken, sleep: Box::pin(tokio::time::sleep(patience)) });
+        while stall.sleep.as_mut().poll(context).is_ready() {
+            let least = patience.as_secs().saturating_mul(TAKEN_PER_SECOND_MIN);
+            if taken - stall.taken < least && self.share.is_scarce() {
                 return true;
             }
+            stall.taken = taken;
             stall.sleep.as_mut().reset(Instant::now() + patience);
         }
+        false
     }
 }
 
@@ -148,11 +148,13 @@ impl Future for Call {
                     }
                 }
                 Stage::Sending(sending) => {
-                    if sending.poll(context, &mut this.share).is_ready() {
+                    if sending.poll(context, &mut this.share, this.owed).is_ready() {
                         return Poll::Ready(());
                     }
-                    let rest = sending.rest.len();
-                    if this.is_in_the_way(rest, context) {
+                    let (taken, waits) = (sending.taken, !sending.rest.is_empty());
+                    if !waits || !this.share.is_any() {
+                        this.stall = None;
+                    } else if this.is_in_the_way(taken, context) {
                         this.stage.give_up();
                         return Poll::Ready(());
                     }
@@ -191,13 +193,14 @@ fn begin_sending(response: Response<Body>, respond: &mut SendResponse<Bytes>) ->
     translate(&mut head.headers);
     let ends = body.is_end_stream();
     let stream = respond.send_response(Response::from_parts(head, ()), ends).ok()?;
-    (!ends).then_some(Sending { body, stream, rest: Bytes::new() })
+    (!ends).then_some(Sending { body, stream, rest: Bytes::new(), taken: 0 })
 }
 
 impl Sending {
     /// Hands over what the client has room for; ready when all is, or when the
-    /// client is gone. What waits for the client has room here.
-    fn poll(&mut self, context: &mut Context<'_>, share: &mut Share) -> Poll<()> {
+    /// client is gone. What waits for the client has room here; what is `owed`
+    /// tells of an update that was made, and to refuse it would be to lose it.
+    fn poll(&mut self, context: &mut Context<'_>, share: &mut Share, owed: bool) -> Poll<()> {
         loop {
             while !self.rest.is_empty() {
                 if !ready!(self.send_some(context)) {
@@ -212,6 +215,10 @@ impl Sending {
                 Poll::Pending => return Poll::Pending,
             };
             match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
+                Some(Ok(Ok(data))) if owed => {
+                    share.hold_anyway(data.len());
+                    self.rest = data;
+                }
                 Some(Ok(Ok(data))) if share.hold(data.len()) => self.rest = data,
                 Some(Ok(Ok(_))) => {
                     let status = Status::resource_exhausted(
@@ -263,6 +270,7 @@ impl Sending {
         }
         let length = self.stream.capacity().min(self.rest.len());
         let some = self.rest.split_to(length);
+        self.taken += length as u64;
         Poll::Ready(self.stream.send_data(some, false).is_ok())
     }
 }

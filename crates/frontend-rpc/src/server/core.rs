@@ -14,11 +14,11 @@ use super::health::Health;
 use super::places::{Place, Places};
 use super::reflection::Reflection;
 use super::room::Room;
+use super::tls;
 use super::tokens::Tokens;
-use super::{tls, tokens};
 use crate::config::Config;
 use crate::seldom::Seldom;
-use crate::service::{Options, Service, Stopping};
+use crate::service::{Crowd, Options, Service, Stopping};
 
 /// Searches, rebuilds and the like at once, for each thread that serves.
 const LONG_MAX_PER_THREAD: usize = 8;
@@ -55,9 +55,14 @@ impl Core {
     pub(super) fn new(config: Config, parts: Parts, threads: usize) -> Result<Arc<Self>> {
         let names: Vec<String> = parts.dbms.iter().map(|dbm| dbm.name.clone()).collect();
         let tls = config.tls.as_ref().map(tls::load).transpose()?;
-        let tokens = load_tokens(&config, &names)?;
+        let tokens = load_tokens(&config, &names)?.map(Arc::new);
         let stopping = Stopping::default();
         let bytes = usize::try_from(config.max_message_bytes).expect("a checked limit");
+        let room = Room::new(bytes);
+        let crowd = {
+            let room = room.clone();
+            Crowd::new(move || room.is_full(bytes))
+        };
         let service = Service::new(
             parts,
             Options {
@@ -65,6 +70,7 @@ impl Core {
                 waiting_max: count(config.max_requests),
                 long_max: LONG_MAX_PER_THREAD * threads,
                 stopping: stopping.clone(),
+                crowd,
             },
         );
         Ok(Arc::new(Core {
@@ -79,7 +85,7 @@ impl Core {
             listeners: Places::new(usize::MAX),
             connections: Places::new(count(config.max_connections)),
             requests: Places::new(count(config.max_requests)),
-            room: Room::new(bytes),
+            room,
             stopping,
             seldom: Seldom::default(),
             names,
@@ -133,16 +139,24 @@ impl Core {
     /// Reads certificates and tokens again; all or nothing.
     pub(super) fn reload(&self) -> Result<()> {
         let tls = self.config.tls.as_ref().map(tls::load).transpose()?;
-        let tokens = load_tokens(&self.config, &self.names)?;
+        let mut tokens = load_tokens(&self.config, &self.names)?;
         *self.tls.write() = tls;
-        *self.tokens.write() = tokens;
+        let mut current = self.tokens.write();
+        let gone = match (&mut tokens, &*current) {
+            (Some(after), Some(before)) => after.after(before),
+            _ => Vec::new(),
+        };
+        *current = tokens.map(Arc::new);
+        drop(current);
+        // Only now that nobody is granted it any more.
+        gone.iter().for_each(|grant| grant.take_back());
         Ok(())
     }
 }
 
-fn load_tokens(config: &Config, names: &[String]) -> Result<Option<Arc<Tokens>>> {
+fn load_tokens(config: &Config, names: &[String]) -> Result<Option<Tokens>> {
     let path = config.tokens.as_ref();
-    Ok(path.map(|path| tokens::Tokens::load(path, names)).transpose()?.map(Arc::new))
+    path.map(|path| Tokens::load(path, names)).transpose()
 }
 
 fn count(configured: u32) -> usize {

@@ -33,6 +33,11 @@ impl Room {
         Room(Arc::new(Inner { most, taken: AtomicUsize::new(0) }))
     }
 
+    /// Whether there is no room for so many bytes more.
+    pub(super) fn is_full(&self, bytes: usize) -> bool {
+        self.0.taken.load(Ordering::Relaxed) > self.0.most.saturating_sub(bytes)
+    }
+
     pub(super) fn share(&self) -> Share {
         Share { room: self.clone(), bytes: 0 }
     }
@@ -63,6 +68,15 @@ impl Share {
         }
         self.bytes = wanted;
         true
+    }
+
+    /// The same for what must be held, whether there is room for it or not.
+    pub(super) fn hold_anyway(&mut self, bytes: usize) {
+        if !self.hold(bytes) {
+            let wanted = bytes.saturating_sub(FREE_BYTES);
+            self.room.0.taken.fetch_add(wanted - self.bytes, Ordering::Relaxed);
+            self.bytes = wanted;
+        }
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Accepted {
     pub(super) place: Place,
     /// Room for what of the answer is not sent yet.
     pub(super) share: Share,
+    /// Whether an answer may tell of an update that was made: it is given even
+    /// where there is no room for it. The service looks for room before.
+    pub(super) owed: bool,
 }
 
 /// How long a request may take.
@@ -41,7 +44,8 @@ pub(super) struct Times {
     pub(super) client: Option<Duration>,
     /// What the server gives a request with one answer.
     pub(super) server: Option<Duration>,
-    /// How long a client may take nothing of an answer whose room others need.
+    /// After how long it is looked what a client took of an answer whose room
+    /// others need.
     pub(super) taking: Duration,
     /// Once this is true the server gives it any time: it may be one that waits.
     pub(super) arrived: Option<Arc<Arrival>>,
@@ -61,6 +65,8 @@ enum Manner {
     Once,
     /// To one message, and perhaps only after any time.
     Late,
+    /// The same, with a record that the request may have removed or replaced.
+    Taking,
     Often,
 }
 
@@ -77,7 +83,7 @@ fn route(path: &str) -> Option<(Whose, Manner)> {
     };
     let manner = match method {
         // These wait for records, or go through all of them.
-        "CompareExchange" | "PopFirst" => Manner::Late,
+        "CompareExchange" | "PopFirst" => Manner::Taking,
         "Search" | "Clear" | "Rebuild" | "Synchronize" => Manner::Late,
         // One message asks for all that is said.
         "Watch" | "Replicate" => Manner::Late,
@@ -112,13 +118,14 @@ pub(super) fn accept(
     let place = places.take().ok_or_else(|| {
         refusal(Status::resource_exhausted("too many requests at once: try again later"))
     })?;
+    let owed = whose == Whose::Dbms && matches!(manner, Manner::Taking | Manner::Often);
     let taking = core.limits.request;
     let mut times = Times { client, server: None, taking, arrived: None };
     if manner != Manner::Often {
         times.server = Some(core.limits.request);
     }
     let mut body = RequestBody::new(stream, &core.room);
-    if manner == Manner::Late {
+    if matches!(manner, Manner::Late | Manner::Taking) {
         let telling = body.telling();
         body = telling.0;
         times.arrived = Some(telling.1);
@@ -138,7 +145,7 @@ pub(super) fn accept(
             None => return Err(refusal(Status::unimplemented("there is no reflection here"))),
         },
     };
-    Ok(Accepted { answer, times, place, share: core.room.share() })
+    Ok(Accepted { answer, times, place, share: core.room.share(), owed })
 }
 
 /// What is not gRPC is answered as HTTP.

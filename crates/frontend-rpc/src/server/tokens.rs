@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use hozo_traits::{Error, ErrorKind, Result};
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::tls::{invalid, read_file};
-use crate::service::{Access, Right};
+use crate::service::{Grant, Right};
 
 #[cfg(test)]
 mod tests;
@@ -105,7 +106,7 @@ impl From<Word> for Right {
 
 /// The tokens of one reading of the file.
 pub(super) struct Tokens {
-    known: Vec<([u8; 32], Access)>,
+    known: Vec<([u8; 32], Arc<Grant>)>,
 }
 
 impl Tokens {
@@ -131,14 +132,28 @@ impl Tokens {
                     .with("served", dbms.join(", ")));
             }
             let of = |dbm: &String| rights.get(dbm).or(rights.get(EVERY)).copied();
-            known.push((*sha256, Access::Rights(dbms.iter().map(of).collect())));
+            let rights: Vec<Option<Right>> = dbms.iter().map(of).collect();
+            known.push((*sha256, Arc::new(Grant::new(name, rights))));
         }
         Ok(Tokens { known })
     }
 
+    /// Keeps what `before` granted alike, and answers what it granted and this
+    /// does not: that is to be taken back.
+    pub(super) fn after(&mut self, before: &Tokens) -> Vec<Arc<Grant>> {
+        let mut gone = Vec::new();
+        for (hash, grant) in &before.known {
+            match self.known.iter_mut().find(|(known, _)| known == hash) {
+                Some((_, now)) if now.is_same(grant) => *now = Arc::clone(grant),
+                _ => gone.push(Arc::clone(grant)),
+            }
+        }
+        gone
+    }
+
     /// What the bearer of this token may, if it is one of ours. It takes as
     /// long whichever it is, and if it is none.
-    pub(super) fn access(&self, token: &[u8]) -> Option<&Access> {
+    pub(super) fn grant(&self, token: &[u8]) -> Option<&Arc<Grant>> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let mut place = 0_u64;
         let mut found = Choice::from(0);

@@ -47,6 +47,7 @@ impl Inner {
     pub(super) fn dbm(&self, access: &Access, index: i32, right: Right) -> Result<&Served, Status> {
         let found = usize::try_from(index).ok().and_then(|index| self.dbms.get(index));
         let dbm = found.ok_or_else(|| Status::invalid_argument("dbm_index is out of range"))?;
+        access.holds()?;
         if access.allows(dbm.index, right) {
             return Ok(dbm);
         }

@@ -8,6 +8,7 @@ use hozo_traits::{Dbm, Durability, ErrorKind, KvStore, Result};
 use tokio::sync::watch;
 use tonic::Status;
 
+use super::carried::Carried;
 use super::waiters::Waiters;
 use crate::seldom::Seldom;
 
@@ -15,9 +16,11 @@ use crate::seldom::Seldom;
 pub(super) struct Served {
     pub(super) dbm: Dbm,
     pub(super) index: usize,
+    /// The longest message.
+    pub(super) message_bytes_max: usize,
     pub(super) waiters: Waiters,
     /// Whether a rebuild is under way.
-    pub(super) rebuilding: AtomicBool,
+    pub(super) rebuilding: Arc<AtomicBool>,
     /// How often something was changed through this service.
     changes: AtomicU64,
     healthy: AtomicBool,
@@ -37,12 +40,18 @@ pub(super) enum Changed<'a> {
 }
 
 impl Served {
-    pub(super) fn new(dbm: Dbm, index: usize, health: Arc<watch::Sender<Vec<bool>>>) -> Self {
+    pub(super) fn new(
+        dbm: Dbm,
+        index: usize,
+        message_bytes_max: usize,
+        health: Arc<watch::Sender<Vec<bool>>>,
+    ) -> Self {
         Served {
             dbm,
             index,
+            message_bytes_max,
             waiters: Waiters::default(),
-            rebuilding: AtomicBool::new(false),
+            rebuilding: Arc::default(),
             changes: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
             failures: Seldom::default(),
@@ -52,6 +61,11 @@ impl Served {
 
     pub(super) fn records(&self) -> &dyn KvStore {
         &*self.dbm.records
+    }
+
+    /// The records, for updates that make them grow.
+    pub(super) fn growing(&self) -> Carried<'_> {
+        Carried { records: self.records(), message_bytes_max: self.message_bytes_max }
     }
 
     pub(super) fn durability(&self) -> Durability {

@@ -34,6 +34,11 @@ pub(super) fn serve(
                 Some(cursor) if cursor.dbm().index == dbm.index => cursor,
                 other => other.insert(Cursor::new(dbm)),
             };
+            if matches!(operation, OpType::OpGet | OpType::OpStep) {
+                // Before anything is done: the answers to what came before go out
+                // together with this one.
+                service.options.crowd.let_in()?;
+            }
             let response = match answer(cursor, operation, request).await {
                 Ok(response) => response,
                 Err(error) => with_status(failure(&error)),

@@ -6,6 +6,8 @@
 mod access;
 mod answers;
 mod call;
+mod carried;
+mod crowd;
 mod cursor;
 mod dbm;
 mod held;
@@ -33,8 +35,9 @@ use tokio::time::Instant;
 
 use self::dbm::Served;
 
-pub use self::access::{Access, Right};
+pub use self::access::{Access, Grant, Right};
 pub use self::answers::Answers;
+pub use self::crowd::Crowd;
 pub use self::stopping::Stopping;
 
 /// How much the service takes on.
@@ -50,6 +53,8 @@ pub struct Options {
     pub long_max: usize,
     /// Says that the server stops.
     pub stopping: Stopping,
+    /// Says whether too many answers wait for their clients.
+    pub crowd: Crowd,
 }
 
 impl Default for Options {
@@ -59,6 +64,7 @@ impl Default for Options {
             waiting_max: 4096,
             long_max: 16,
             stopping: Stopping::default(),
+            crowd: Crowd::default(),
         }
     }
 }
@@ -85,8 +91,10 @@ impl Service {
     pub fn new(parts: Parts, options: Options) -> Self {
         let health = Arc::new(watch::Sender::new(vec![true; parts.dbms.len()]));
         let dbms = parts.dbms.into_iter().enumerate();
+        let bytes_max = options.message_bytes_max;
+        let served = |dbm, index| Served::new(dbm, index, bytes_max, Arc::clone(&health));
         Service(Arc::new(Inner {
-            dbms: dbms.map(|(index, dbm)| Served::new(dbm, index, Arc::clone(&health))).collect(),
+            dbms: dbms.map(|(index, dbm)| served(dbm, index)).collect(),
             ambient: parts.ambient,
             waiting: Semaphore::new(options.waiting_max.min(Semaphore::MAX_PERMITS)),
             long: Arc::new(Semaphore::new(options.long_max.clamp(1, Semaphore::MAX_PERMITS))),

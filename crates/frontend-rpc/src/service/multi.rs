@@ -93,7 +93,8 @@ pub(super) async fn remove(dbm: &Served, request: RemoveMultiRequest) -> RemoveM
 pub(super) async fn append(dbm: &Served, request: AppendMultiRequest) -> AppendMultiResponse {
     let records = pairs(request.records);
     let any = !records.is_empty();
-    let update = dbm.records().append_many(records, &request.delim, dbm.durability());
+    let growing = dbm.growing();
+    let update = growing.append_many(records, &request.delim, dbm.durability());
     let result = dbm.update(update).await;
     if any && result.is_ok() {
         dbm.changed(Changed::Any);

@@ -105,7 +105,7 @@ impl DbmService for Service {
         let _active = self.0.enter();
         let (access, request) = parts(request)?;
         let dbm = self.0.dbm(&access, request.dbm_index, Right::Write)?;
-        Ok(Response::new(self.0.compare_exchange(dbm, request).await?))
+        Ok(Response::new(self.0.compare_exchange(&access, dbm, request).await?))
     }
 
     async fn increment(&self, request: Request<IncrementRequest>) -> Answer<IncrementResponse> {
@@ -136,7 +136,7 @@ impl DbmService for Service {
         let _active = self.0.enter();
         let (access, request) = parts(request)?;
         let dbm = self.0.dbm(&access, request.dbm_index, Right::Write)?;
-        Ok(Response::new(self.0.pop_first(dbm, request).await?))
+        Ok(Response::new(self.0.pop_first(&access, dbm, request).await?))
     }
 
     async fn push_last(&self, request: Request<PushLastRequest>) -> Answer<PushLastResponse> {

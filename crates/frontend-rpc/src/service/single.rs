@@ -65,7 +65,8 @@ pub(super) async fn append(
     durability: Durability,
 ) -> AppendResponse {
     let AppendRequest { key, value, delim, .. } = request;
-    let update = dbm.records().append(key.clone(), value, &delim, durability);
+    let records = dbm.growing();
+    let update = records.append(key.clone(), value, &delim, durability);
     let status = match dbm.update(update).await {
         Ok(()) => {
             dbm.changed(Changed::Set(&key));

@@ -67,6 +67,10 @@ async fn talk(
             Next::End => return Ok(()),
         };
         let omit = request.omit_response;
+        access.holds()?;
+        if !omit && answers_bytes(&request) {
+            service.options.crowd.let_in()?;
+        }
         let done = service.one(access, request).await?;
         if done.unsynced.is_some() || !held.is_empty() {
             held.hold(done, omit);
@@ -129,6 +133,17 @@ impl Inner {
                 updated(dbm, ResponseOneof::IncrementResponse(response))
             }
         })
+    }
+}
+
+/// Whether the answer may be large. If so there must be room before anything is
+/// done: the answers to what came before go out together with it.
+fn answers_bytes(request: &StreamRequest) -> bool {
+    match &request.request_oneof {
+        Some(RequestOneof::GetRequest(request)) => !request.omit_value,
+        Some(RequestOneof::CompareExchangeRequest(request)) => request.get_actual,
+        Some(RequestOneof::EchoRequest(_)) => true,
+        _ => false,
     }
 }
 

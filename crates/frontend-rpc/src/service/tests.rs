@@ -17,6 +17,7 @@ use tonic::{Request, Status};
 use super::{Access, Options, Service};
 
 mod access;
+mod crowd;
 mod double;
 mod exchange;
 mod inspect;

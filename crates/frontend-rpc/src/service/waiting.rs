@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use super::Inner;
+use super::access::Access;
 use super::dbm::Served;
 use super::{queue, single};
 
@@ -26,9 +27,11 @@ impl Inner {
     /// how long.
     pub(super) async fn compare_exchange(
         &self,
+        access: &Access,
         dbm: &Served,
         request: CompareExchangeRequest,
     ) -> Result<CompareExchangeResponse, Status> {
+        self.let_in(&request)?;
         let first = single::compare_exchange(dbm, &request, dbm.durability()).await;
         let wait = duration(request.retry_wait);
         if wait.is_zero() || !single::is_mismatch(&first) {
@@ -40,6 +43,8 @@ impl Inner {
         loop {
             let mut change = pin!(waiting.change());
             change.as_mut().enable();
+            access.holds()?;
+            self.let_in(&request)?;
             let response = single::compare_exchange(dbm, &request, dbm.durability()).await;
             if !single::is_mismatch(&response) || !self.woken(change, deadline).await {
                 return Ok(response);
@@ -51,9 +56,11 @@ impl Inner {
     /// how long.
     pub(super) async fn pop_first(
         &self,
+        access: &Access,
         dbm: &Served,
         request: PopFirstRequest,
     ) -> Result<PopFirstResponse, Status> {
+        self.options.crowd.let_in()?;
         let first = queue::pop_first(dbm, &request).await;
         let wait = duration(request.retry_wait);
         if wait.is_zero() || !queue::is_empty(&first) {
@@ -65,11 +72,22 @@ impl Inner {
         loop {
             let mut change = pin!(waiting.change());
             change.as_mut().enable();
+            let may = access.holds().and_then(|()| self.options.crowd.let_in());
+            if let Err(status) = may {
+                // It may be the only one that was woken for a record.
+                dbm.waiters.wake_next();
+                return Err(status);
+            }
             let response = queue::pop_first(dbm, &request).await;
             if !queue::is_empty(&response) || !self.woken(change, deadline).await {
                 return Ok(response);
             }
         }
+    }
+
+    /// An error if there is no room for what this answers.
+    pub(super) fn let_in(&self, request: &CompareExchangeRequest) -> Result<(), Status> {
+        if request.get_actual { self.options.crowd.let_in() } else { Ok(()) }
     }
 
     fn waiting_place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Status> {

@@ -54,9 +54,9 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Whose rebuild is under way, until this is dropped.
-struct Rebuilding<'a>(&'a AtomicBool);
+struct Rebuilding(Arc<AtomicBool>);
 
-impl Drop for Rebuilding<'_> {
+impl Drop for Rebuilding {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
@@ -87,9 +87,14 @@ impl Inner {
         if dbm.rebuilding.swap(true, Ordering::Acquire) {
             return Ok(RebuildResponse { status: success() });
         }
-        let _rebuilding = Rebuilding(&dbm.rebuilding);
+        let rebuilding = Rebuilding(Arc::clone(&dbm.rebuilding));
         let records = Arc::clone(&dbm.dbm.records);
-        let result = self.long(move |_| async move { records.rebuild().await }).await?;
+        // It ends with the work, which goes on for a while after who asked for it.
+        let rebuild = |_| async move {
+            let _rebuilding = rebuilding;
+            records.rebuild().await
+        };
+        let result = self.long(rebuild).await?;
         Ok(RebuildResponse { status: done(dbm.updated(result)) })
     }
 

@@ -2,7 +2,11 @@ use std::fmt::Write as _;
 use std::fs;
 
 use hozo_frontend_rpc::token_hash;
-use hozo_proto::tkrzw_rpc::EchoRequest;
+use hozo_proto::tkrzw_rpc::iterate_request::OpType;
+use hozo_proto::tkrzw_rpc::stream_request::RequestOneof;
+use hozo_proto::tkrzw_rpc::{
+    EchoRequest, IterateRequest, IterateResponse, PopFirstRequest, StreamRequest, StreamResponse,
+};
 use hozo_traits::ErrorKind;
 use tempfile::TempDir;
 
@@ -152,6 +156,57 @@ fn a_reload_holds_from_the_next_request_on() {
         assert_eq!(read(&client, Some("Bearer old")).await.code, UNAUTHENTICATED);
         assert_eq!(read(&client, Some("Bearer new")).await.code, 0);
         assert_eq!(ask(&client, Some("Bearer both"), "Set", 0).await.code, PERMISSION_DENIED);
+    });
+}
+
+#[test]
+fn a_reload_ends_what_goes_on_with_a_token_that_was_taken_back() {
+    let all = [("old", "\"*\" = \"write\""), ("both", "\"*\" = \"write\"")];
+    let server = serve(&all);
+    run(async {
+        let client = server.client().await;
+        let stream_set = StreamRequest {
+            request_oneof: Some(RequestOneof::SetRequest(set_request("tenon", "oak"))),
+            omit_response: false,
+        };
+        let first =
+            IterateRequest { operation: OpType::OpFirst.into(), ..IterateRequest::default() };
+        let begin = async |token: &str| {
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_str())];
+            let mut stream = client.begin(&path("Stream"), &headers).await.unwrap();
+            stream.say(&stream_set, false);
+            let _: StreamResponse = stream.next().await;
+            let mut iterate = client.begin(&path("Iterate"), &headers).await.unwrap();
+            iterate.say(&first, false);
+            let _: IterateResponse = iterate.next().await;
+            let mut pop = client.begin(&path("PopFirst"), &headers).await.unwrap();
+            pop.say(&PopFirstRequest { dbm_index: 1, retry_wait: 1e6, ..Default::default() }, true);
+            (stream, iterate, pop)
+        };
+        let (mut stream, mut iterate, pop) = begin("old").await;
+        let (mut kept_stream, mut kept_iterate, kept_pop) = begin("both").await;
+        // Twice, as what is kept is kept by every reload.
+        server.running.reload().unwrap();
+        write(&server.directory, &all[1..]);
+        server.running.reload().unwrap();
+        stream.say(&stream_set, false);
+        iterate.say(&first, false);
+        assert_eq!(stream.rest().await.code, UNAUTHENTICATED);
+        assert_eq!(iterate.rest().await.code, UNAUTHENTICATED);
+        kept_stream.say(&stream_set, false);
+        kept_iterate.say(&first, false);
+        let _: StreamResponse = kept_stream.next().await;
+        let _: IterateResponse = kept_iterate.next().await;
+        // Who waits for a record takes none, and leaves it to others.
+        assert_eq!(ask(&client, Some("Bearer both"), "Set", 1).await.code, 0);
+        assert_eq!(pop.rest().await.code, UNAUTHENTICATED);
+        assert_eq!(kept_pop.rest().await.code, 0);
+        // Other rights are no less a reason.
+        write(&server.directory, &[("both", "\"*\" = \"read\"")]);
+        server.running.reload().unwrap();
+        kept_stream.say(&stream_set, false);
+        assert_eq!(kept_stream.rest().await.code, UNAUTHENTICATED);
     });
 }
 

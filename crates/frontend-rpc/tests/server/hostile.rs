@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hozo_proto::tkrzw_rpc::stream_request::RequestOneof;
-use hozo_proto::tkrzw_rpc::{EchoRequest, StreamRequest};
+use hozo_proto::tkrzw_rpc::{CompareExchangeRequest, EchoRequest, StreamRequest};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -328,6 +328,45 @@ fn answers_that_are_not_read_share_a_room() {
 }
 
 #[test]
+fn an_update_that_was_made_is_answered_whether_there_is_room_or_not() {
+    const ANSWERS: usize = 95;
+    let server = serve("");
+    run(async {
+        let client = server.client().await;
+        set(&client, "tenon", &"oak".repeat(1_000_000)).await;
+        server.gate.shut();
+        let exchange = CompareExchangeRequest {
+            key: "tenon".into(),
+            expected_existence: true,
+            expect_any_value: true,
+            desire_no_update: true,
+            get_actual: true,
+            ..Default::default()
+        };
+        let mut unread = Vec::new();
+        for _ in 0..ANSWERS {
+            let mut call = client.begin(&path("CompareExchange"), &[]).await.unwrap();
+            call.say(&exchange, true);
+            unread.push(call);
+        }
+        // There is room for each when it begins, and not for all when they are done.
+        server.gate.waiting(ANSWERS).await;
+        server.gate.open();
+        let other = server.client().await;
+        while other.ask(&path("CompareExchange"), &exchange, &[]).await.code == 0 {
+            sleep(PACE).await;
+        }
+        // All at once, as they share the connection's window.
+        let reading: Vec<_> = unread.into_iter().map(|call| tokio::spawn(call.rest())).collect();
+        for reply in reading {
+            let reply = reply.await.unwrap();
+            assert_eq!((reply.code, reply.answers.len()), (0, 1), "{}", reply.message);
+        }
+        assert_eq!(other.ask(&path("CompareExchange"), &exchange, &[]).await.code, 0);
+    });
+}
+
+#[test]
 fn streams_that_are_never_read_give_their_room_back() {
     let server = serve("request_timeout_s = 5");
     run(async {
@@ -350,6 +389,36 @@ fn streams_that_are_never_read_give_their_room_back() {
             sleep(PACE).await;
         }
         drop(unread);
+    });
+}
+
+#[test]
+fn answers_that_are_read_drop_by_drop_give_their_room_back() {
+    const DROP: usize = 100;
+    let server = serve("request_timeout_s = 2");
+    run(async {
+        let client = server.client().await;
+        set(&client, "tenon", &"oak".repeat(1_000_000)).await;
+        let asking = crate::kit::get_request("tenon");
+        let narrow = Client::narrow(server.address(), 2 * DROP as u32).await;
+        let mut slow = Vec::new();
+        while client.ask(&path("Get"), &asking, &[]).await.code == 0 {
+            for _ in 0..30 {
+                let mut stream = narrow.begin(&path("Stream"), &[]).await.unwrap();
+                let request_oneof = Some(RequestOneof::GetRequest(asking.clone()));
+                stream.say(&StreamRequest { request_oneof, omit_response: false }, false);
+                slow.push(tokio::spawn(async move {
+                    while stream.drip().await {
+                        sleep(PACE).await;
+                    }
+                }));
+            }
+        }
+        // All of them go on to read, and there is room again.
+        while client.ask(&path("Get"), &asking, &[]).await.code != 0 {
+            sleep(PACE).await;
+        }
+        slow.into_iter().for_each(|slow| slow.abort());
     });
 }
 

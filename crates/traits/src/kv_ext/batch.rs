@@ -9,6 +9,12 @@ use crate::{Durability, Effect, KvStore, Present, Result, Selection};
 
 /// Records that one update selects, however small they are.
 const RECORDS_MAX: usize = 65_536;
+/// Keys whose values are read without looking before how long they are.
+pub(super) const UNSEEN_MAX: usize = 16;
+/// What the values come to that one update of more keys reads, so that a request
+/// of many small keys does not bring a whole DBM into memory. One value of any
+/// length is read by itself.
+pub(super) const VALUES_BYTES_MAX: usize = 64 << 20;
 
 /// What to go through, and whether the values that are there matter.
 pub(super) struct Input {
@@ -38,8 +44,11 @@ pub(super) async fn in_parts<S: KvStore + ?Sized>(
     let mut rest = &input.records[..];
     let mut refused = Vec::new();
     while !rest.is_empty() {
-        let keys: Vec<Bytes> =
+        let mut keys: Vec<Bytes> =
             fitting(rest, bytes_max).iter().map(|(key, _)| key.clone()).collect();
+        if input.values {
+            keys.truncate(within(store, &keys, bytes_max.min(VALUES_BYTES_MAX)).await?);
+        }
         let mut done = 0;
         let mut refused_now = Vec::new();
         let selection = Selection::Keys { keys: &keys, values: input.values };
@@ -70,6 +79,29 @@ pub(super) async fn in_parts<S: KvStore + ?Sized>(
         rest = &rest[done.max(1)..];
     }
     Ok(refused)
+}
+
+/// How many keys from the beginning have values of so many bytes together; one
+/// at least. Few enough are not looked at.
+pub(super) async fn within<S: KvStore + ?Sized>(
+    store: &S,
+    keys: &[Bytes],
+    bytes_max: usize,
+) -> Result<usize> {
+    if keys.len() <= UNSEEN_MAX {
+        return Ok(keys.len());
+    }
+    let (mut count, mut bytes) = (0, 0usize);
+    for part in keys.chunks(UNSEEN_MAX) {
+        for value in store.get_many(part).await? {
+            bytes = bytes.saturating_add(value.map_or(0, |value| value.len()));
+            if bytes > bytes_max {
+                return Ok(count.max(1));
+            }
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// Those at the beginning that fit as they are; one at least.

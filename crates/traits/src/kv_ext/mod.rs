@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use self::batch::{Input, by_key, in_parts};
+use self::batch::{Input, VALUES_BYTES_MAX, by_key, in_parts, within};
 use self::exchange::Distinct;
 use self::number::{big_endian, joined};
 use crate::{
@@ -131,6 +131,10 @@ pub trait KvStoreExt: KvStore {
     /// If every record of `expected` is as expected, sets and removes those of
     /// `desired`, all as one; answers whether it did. Of a key that is desired
     /// twice, the last counts.
+    ///
+    /// [`TooLarge`](ErrorKind::TooLarge) if a value is expected and those of all
+    /// keys are more than 64 MiB: they would have to be read at once. Up to 16
+    /// keys may have any.
     async fn compare_exchange_many(
         &self,
         expected: &[(Bytes, Expected)],
@@ -142,6 +146,11 @@ pub trait KvStoreExt: KvStore {
         let compared: Vec<usize> = expected.iter().map(|(key, _)| keys.place(key)).collect();
         let changed: Vec<usize> = desired.iter().map(|(key, _)| keys.place(key)).collect();
         let values = expected.iter().any(|(_, expected)| expected.reads());
+        if values && within(self, keys.all(), VALUES_BYTES_MAX).await? < keys.all().len() {
+            let what = "the values of the keys to compare and exchange are too many bytes to read \
+                        at once: ask for fewer keys";
+            return Err(Error::new(ErrorKind::TooLarge, what).with("bytes_max", VALUES_BYTES_MAX));
+        }
         let mut done = false;
         let selection = Selection::Keys { keys: keys.all(), values };
         self.update(selection, durability, &mut |found| {
@@ -308,7 +317,8 @@ pub trait KvStoreExt: KvStore {
     }
 
     /// [`append`](Self::append) for many, as [`set_many`](Self::set_many)
-    /// takes them.
+    /// takes them. More than 16 whose values come to more than 64 MiB are
+    /// several updates.
     async fn append_many(
         &self,
         records: Vec<(Bytes, Bytes)>,

@@ -24,6 +24,15 @@ struct Map {
     /// How many keys the last update selected.
     selected: Mutex<usize>,
     update_bytes_max: usize,
+    /// The most bytes of values that were read at once.
+    read_at_once: Mutex<usize>,
+}
+
+impl Map {
+    fn read<'a>(&self, values: impl Iterator<Item = &'a Bytes>) {
+        let mut most = self.read_at_once.lock().unwrap();
+        *most = (*most).max(values.map(Bytes::len).sum());
+    }
 }
 
 #[async_trait]
@@ -41,6 +50,7 @@ impl KvStore for Map {
 
     async fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
         let records = self.records.lock().unwrap();
+        self.read(keys.iter().filter_map(|key| records.get(key)));
         Ok(keys.iter().map(|key| records.get(key).cloned()).collect())
     }
 
@@ -66,6 +76,10 @@ impl KvStore for Map {
             Selection::Keys { keys, values } => keys.iter().map(|k| present(k, values)).collect(),
             Selection::First => records.keys().take(1).map(|key| present(key, true)).collect(),
         };
+        self.read(found.iter().filter_map(|present| match &present.value {
+            PresentValue::Is(value) => Some(value),
+            _ => None,
+        }));
         assert_eq!(change(&found)?, change(&found)?);
         let effects = change(&found)?;
         for effect in &effects {
@@ -153,6 +167,48 @@ fn a_batch_that_does_not_fit_is_several_updates() {
     assert_eq!(counts, [2, 2, 1, 2, 0, 1, 1, 1]);
     let exist = block_on(map.set_many(pairs([("a", "1"), ("c", ""), ("d", "")]), false, NOW));
     assert_eq!(exist.expect("set"), ["c", "d"]);
+}
+
+/// 24 records of 4 MiB: more than are to be read at once. They are the same
+/// bytes, so that they take less.
+fn large_records(map: &Map) -> Vec<Bytes> {
+    let value = Bytes::from(vec![7; 4 << 20]);
+    let keys: Vec<Bytes> = (0..24u8).map(|n| vec![n].into()).collect();
+    let mut records = map.records.lock().unwrap();
+    records.extend(keys.iter().map(|key| (key.clone(), value.clone())));
+    keys
+}
+
+#[test]
+fn many_are_appended_to_without_reading_them_all_at_once() {
+    let map = map(1 << 30);
+    let keys = large_records(&map);
+    let records = keys.iter().map(|key| (key.clone(), "!".into())).collect();
+    block_on(map.append_many(records, b"", NOW)).expect("appended");
+    assert!(map.records.lock().unwrap().values().all(|value| value.len() == (4 << 20) + 1));
+    let counts: Vec<usize> = map.updates.lock().unwrap().iter().map(Vec::len).collect();
+    assert_eq!(counts, [16, 8]);
+    assert_eq!(*map.read_at_once.lock().unwrap(), 64 << 20);
+    // Small ones are one update, however many there are.
+    map.updates.lock().unwrap().clear();
+    let records = (0..1000u32).map(|n| (n.to_be_bytes().to_vec().into(), "v".into())).collect();
+    block_on(map.append_many(records, b"", NOW)).expect("appended");
+    assert_eq!(map.updates.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn many_are_exchanged_only_if_they_can_be_read_at_once() {
+    let map = map(1 << 30);
+    let keys = large_records(&map);
+    let mut expected: Vec<_> = keys.iter().map(|key| (key.clone(), Expected::Any)).collect();
+    let desired = [("x".into(), Some("v".into()))];
+    let exchange = |expected: &[_]| block_on(map.compare_exchange_many(expected, &desired, NOW));
+    assert!(exchange(&expected).expect("nothing is read"));
+    expected.push(("x".into(), Expected::Is("v".into())));
+    let error = exchange(&expected).expect_err("too much would be read");
+    assert_eq!(error.kind(), crate::ErrorKind::TooLarge);
+    assert_eq!(*map.read_at_once.lock().unwrap(), 64 << 20);
+    assert!(exchange(&expected[10..]).expect("fewer"));
 }
 
 #[test]

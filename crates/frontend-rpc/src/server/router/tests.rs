@@ -5,8 +5,8 @@ fn paths_lead_where_they_say() {
     for (path, expected) in [
         ("/tkrzw_rpc.DBMService/Get", Some((Whose::Dbms, Manner::Once))),
         ("/tkrzw_rpc.DBMService/None", Some((Whose::Dbms, Manner::Once))),
-        ("/tkrzw_rpc.DBMService/PopFirst", Some((Whose::Dbms, Manner::Late))),
-        ("/tkrzw_rpc.DBMService/CompareExchange", Some((Whose::Dbms, Manner::Late))),
+        ("/tkrzw_rpc.DBMService/PopFirst", Some((Whose::Dbms, Manner::Taking))),
+        ("/tkrzw_rpc.DBMService/CompareExchange", Some((Whose::Dbms, Manner::Taking))),
         ("/tkrzw_rpc.DBMService/CompareExchangeMulti", Some((Whose::Dbms, Manner::Once))),
         ("/tkrzw_rpc.DBMService/Stream", Some((Whose::Dbms, Manner::Often))),
         ("/tkrzw_rpc.DBMService/Iterate", Some((Whose::Dbms, Manner::Often))),

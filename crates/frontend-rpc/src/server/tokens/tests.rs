@@ -1,4 +1,5 @@
 use super::*;
+use crate::service::Access;
 
 /// Of `x`: `printf x | sha256sum`.
 const X: &str = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
@@ -63,23 +64,23 @@ fn each_token_is_found_among_the_others() {
         .collect();
     let tokens = tokens(&file(&entries));
     for (n, name) in names.iter().enumerate() {
-        let access = tokens.access(name.as_bytes()).unwrap();
+        let access = Access::Rights(Arc::clone(tokens.grant(name.as_bytes()).unwrap()));
         assert!(access.allows(0, Right::Read), "{name}");
         assert_eq!(access.allows(0, Right::Admin), n % 2 == 0, "{name}");
         assert_eq!(access.allows(1, Right::Read), n % 2 == 1, "{name}");
         assert!(!access.allows(2, Right::Read), "{name}");
     }
     for none in ["", "token", "token 200", "token 0 "] {
-        assert!(tokens.access(none.as_bytes()).is_none(), "{none}");
+        assert!(tokens.grant(none.as_bytes()).is_none(), "{none}");
     }
-    assert!(super::tests::tokens("").access(b"").is_none());
+    assert!(super::tests::tokens("").grant(b"").is_none());
 }
 
 #[test]
 fn what_is_named_is_not_among_the_others() {
     // Lower than what all others have.
     let tokens = tokens(&file(&[("a", X, "{ \"*\" = \"admin\", log = \"read\" }")]));
-    let access = tokens.access(b"x").unwrap();
+    let access = Access::Rights(Arc::clone(tokens.grant(b"x").unwrap()));
     assert!(access.allows(0, Right::Admin));
     assert!(access.allows(1, Right::Read));
     assert!(!access.allows(1, Right::Write));

@@ -1,13 +1,13 @@
 //! Rights.
 
 use super::*;
-use crate::service::Right;
+use crate::service::{Grant, Right};
 
 const ALL: [Option<Right>; 4] = [None, Some(Right::Read), Some(Right::Write), Some(Right::Admin)];
 
 /// The rights to the first and to the second DBM.
 fn rights(rights: [Option<Right>; 2]) -> Option<Access> {
-    Some(Access::Rights(Arc::new(rights)))
+    Some(Access::Rights(Arc::new(Grant::new("web", rights))))
 }
 
 /// What each rpc needs, and whether a client with this access may call it.

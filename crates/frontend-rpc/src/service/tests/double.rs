@@ -25,6 +25,8 @@ pub(super) struct Double {
     pub(super) scans: AtomicUsize,
     /// Scans and rebuilds wait as long as this is set.
     pub(super) held: AtomicBool,
+    /// Rebuilds hold their thread as long as this is set.
+    pub(super) blocked: AtomicBool,
     /// Every scan says that there is more, and begins anew.
     pub(super) endless: AtomicBool,
 }
@@ -42,6 +44,7 @@ impl Double {
             rebuilt: AtomicUsize::new(0),
             scans: AtomicUsize::new(0),
             held: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
             endless: AtomicBool::new(false),
         })
     }
@@ -127,6 +130,9 @@ impl KvStore for Double {
     async fn rebuild(&self) -> Result<()> {
         self.rebuilt.fetch_add(1, Ordering::SeqCst);
         self.fails(false)?;
+        while self.blocked.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         self.hold().await;
         Ok(())
     }

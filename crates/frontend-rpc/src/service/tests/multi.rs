@@ -50,6 +50,47 @@ async fn more_than_an_answer_may_have_is_not_read() {
 }
 
 #[tokio::test]
+async fn no_record_grows_beyond_what_a_message_carries() {
+    const MAX: usize = 1000;
+    let mut f = Fixture::with(Options { message_bytes_max: MAX, ..Options::default() });
+    for dbm_index in BOTH {
+        let append = AppendRequest {
+            dbm_index,
+            key: "a".into(),
+            value: "x".repeat(100).into(),
+            ..Default::default()
+        };
+        let mut appended = 0;
+        let status = loop {
+            let response = f.client.append(append.clone()).await.expect("a call").into_inner();
+            let status = response.status.expect("a status");
+            if status.code != 0 {
+                break status;
+            }
+            appended += 1;
+            assert!(appended < 100, "it grows and grows");
+        };
+        assert_eq!(status.status_code(), StatusCode::InvalidArgumentError);
+        assert!(status.message.starts_with("too large: "), "{}", status.message);
+        assert!(status.message.contains("max_message_bytes 1000"), "{}", status.message);
+        let request = GetRequest { dbm_index, key: "a".into(), omit_value: false };
+        let answer = f.client.get(request).await.expect("a call").into_inner();
+        assert_eq!(answer.value.len(), 900);
+        assert!(prost::Message::encoded_len(&answer) <= MAX);
+        let records = vec![pair("a", &"y"), BytesPair { first: "a".into(), second: append.value }];
+        let many = |record: &BytesPair| AppendMultiRequest {
+            dbm_index,
+            records: vec![record.clone()],
+            ..Default::default()
+        };
+        let response = f.client.append_multi(many(&records[1])).await.expect("a call").into_inner();
+        assert_eq!(code(response.status), StatusCode::InvalidArgumentError);
+        let response = f.client.append_multi(many(&records[0])).await.expect("a call").into_inner();
+        assert_eq!(code(response.status), StatusCode::Success);
+    }
+}
+
+#[tokio::test]
 async fn many_are_set_the_first_of_a_key_counts_and_those_that_exist_do_not_stop_it() {
     let mut f = Fixture::new();
     for dbm_index in BOTH {

@@ -181,6 +181,35 @@ async fn a_rebuild_that_waits_and_that_nobody_waits_for_ends() {
 }
 
 #[tokio::test]
+async fn a_rebuild_goes_on_alone_after_who_asked_is_gone() {
+    let double = Double::new();
+    let (service, mut client) = served(&double, Durability::Sequenced);
+    double.blocked.store(true, Ordering::SeqCst);
+    let mut first = client.clone();
+    let rebuilding = tokio::spawn(async move { first.rebuild(RebuildRequest::default()).await });
+    while double.rebuilt.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    rebuilding.abort();
+    assert!(rebuilding.await.expect_err("aborted").is_cancelled());
+    // A second one does not begin beside it; after it, one does.
+    let again = tokio::spawn({
+        let mut client = client.clone();
+        async move { client.rebuild(RebuildRequest::default()).await }
+    });
+    while !again.is_finished() && double.rebuilt.load(Ordering::SeqCst) == 1 {
+        tokio::task::yield_now().await;
+    }
+    let begun = double.rebuilt.load(Ordering::SeqCst);
+    double.blocked.store(false, Ordering::SeqCst);
+    assert_eq!(begun, 1);
+    let turns = service.0.options.long_max as u32;
+    drop(service.0.long.acquire_many(turns).await.expect("turns"));
+    client.rebuild(RebuildRequest::default()).await.expect("a call");
+    assert_eq!(double.rebuilt.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn every_kind_of_failure_has_its_code_and_keeps_paths_to_itself() {
     let double = Double::new();
     let (_, mut client) = served(&double, Durability::Sequenced);

@@ -54,6 +54,14 @@ impl Client {
         Client::over(TcpStream::connect(address).await.unwrap()).await.unwrap()
     }
 
+    /// One that lets the server send so many bytes of an answer ahead.
+    pub(crate) async fn narrow(address: SocketAddr, window: u32) -> Self {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(window);
+        Client::with(builder.handshake(tcp).await.unwrap())
+    }
+
     pub(crate) async fn unix(path: &Path) -> Self {
         Client::over(UnixStream::connect(path).await.unwrap()).await.unwrap()
     }
@@ -62,9 +70,17 @@ impl Client {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (send, mut connection) = h2::client::handshake(io).await?;
+        Ok(Client::with(h2::client::handshake(io).await?))
+    }
+
+    fn with<IO>(
+        (send, mut connection): (SendRequest<Bytes>, h2::client::Connection<IO, Bytes>),
+    ) -> Self
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let pings = Mutex::new(connection.ping_pong().unwrap());
-        Ok(Client { send, pings, driver: tokio::spawn(connection) })
+        Client { send, pings, driver: tokio::spawn(connection) }
     }
 
     /// Waits until the connection has ended.
@@ -176,6 +192,17 @@ impl Conversation {
                 }
             }
         }
+    }
+
+    /// Takes the next bytes, whatever they are; false when it is over.
+    pub(crate) async fn drip(&mut self) -> bool {
+        if let Some(response) = self.response.take() {
+            let Ok(response) = response.await else { return false };
+            self.receive = Some(response.into_body());
+        }
+        let receive = self.receive.as_mut().unwrap();
+        let Some(Ok(data)) = receive.data().await else { return false };
+        receive.flow_control().release_capacity(data.len()).is_ok()
     }
 
     /// The next answer, which must come.
