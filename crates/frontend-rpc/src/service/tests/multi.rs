@@ -77,7 +77,7 @@ async fn no_record_grows_beyond_what_a_message_carries() {
         let answer = f.client.get(request).await.expect("a call").into_inner();
         assert_eq!(answer.value.len(), 900);
         assert!(prost::Message::encoded_len(&answer) <= MAX);
-        let records = vec![pair("a", &"y"), BytesPair { first: "a".into(), second: append.value }];
+        let records = [pair("a", "y"), BytesPair { first: "a".into(), second: append.value }];
         let many = |record: &BytesPair| AppendMultiRequest {
             dbm_index,
             records: vec![record.clone()],
