@@ -26,7 +26,7 @@
 //! };
 //! let config = Config::new(["127.0.0.1:0".parse()?]);
 //! let rpc = Rpc::new(config, "/etc/hozo".as_ref())?;
-//! let running = rpc.start(Parts { dbms: vec![casket], ambient })?;
+//! let running = rpc.start(Parts { dbms: vec![casket], replication: None, ambient })?;
 //! println!("serving at {}", running.endpoints()[0].at);
 //! running.stop(Duration::from_secs(10))?;
 //! # Ok::<(), hozo_traits::Error>(())

@@ -61,7 +61,7 @@ impl Stack {
             return Err(Error::new(ErrorKind::Invalid, "the config has no frontend to serve"));
         }
         let dbms = self.plan().dbms().iter().map(|dbm| self.dbm(dbm)).collect::<Result<_>>()?;
-        let parts = Parts { dbms, ambient: self.ambient() };
+        let parts = Parts { dbms, replication: None, ambient: self.ambient() };
         let mut serving = Serving { running: Vec::new() };
         for BuiltFrontend { frontend, stop_within } in frontends {
             let kind = frontend.kind();

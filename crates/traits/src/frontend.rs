@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Ambient, Durability, KvStore, Result};
+use crate::{Ambient, Durability, KvStore, Replicator, Result};
 
 /// A DBM that frontends serve: `[[dbm]]` of a config.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Parts {
     /// The DBMs, in the order of the config: the place of one is its index on
     /// the wire.
     pub dbms: Vec<Dbm>,
+    /// This server's part in replication, if it has one.
+    pub replication: Option<Arc<dyn Replicator>>,
     /// Time and randomness.
     pub ambient: Arc<dyn Ambient>,
 }

@@ -26,6 +26,7 @@ mod kv_store;
 mod log;
 mod page;
 mod page_store;
+mod replication;
 mod store;
 mod version;
 
@@ -45,5 +46,10 @@ pub use kv_store::{
 pub use log::{LogEntry, LogQuery, PageRuns, Span};
 pub use page::{PageImage, PageSize, PageWrite, Patch};
 pub use page_store::{Capabilities, PageStore, PageStoreExt, Purged, Watermarks};
+pub use replication::{
+    ChangeFeed, ConflictReport, FeedPart, FeedReader, FollowState, FollowerStatus, Position, Reach,
+    Reader, ReplicationStatus, Replicator, Role, ServerId, SnapshotPart, SnapshotPlace,
+    SnapshotReader, SourceStatus, Start, Update, What,
+};
 pub use store::{PagesOnly, Store, check_dbm_name};
 pub use version::Version;

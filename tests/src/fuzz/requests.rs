@@ -210,7 +210,11 @@ fn service() -> DbmServiceServer<Service> {
         durability: Durability::Sequenced,
         path: None,
     };
-    let parts = Parts { dbms: vec![dbm("a"), dbm("b")], ambient: Arc::new(SystemAmbient) };
+    let parts = Parts {
+        dbms: vec![dbm("a"), dbm("b")],
+        replication: None,
+        ambient: Arc::new(SystemAmbient),
+    };
     DbmServiceServer::new(Service::new(parts, Options::default()))
 }
 

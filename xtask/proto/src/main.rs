@@ -1,8 +1,8 @@
-//! Makes Rust of the protocol file of `hozo-proto`, which is committed, so that a
+//! Makes Rust of the protocol files of `hozo-proto`, which is committed, so that a
 //! build needs neither a generator nor its dependencies.
 //!
 //! `cargo run -p xtask -- proto` calls it; with `--check` it writes nothing and
-//! fails where what is committed is not what the protocol file says.
+//! fails where what is committed is not what the protocol files say.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use prost::Message;
 
 const DIRECTORY: &str = "crates/proto/proto";
-const FILE: &str = "tkrzw_rpc.proto";
+const FILES: [&str; 2] = ["tkrzw_rpc.proto", "hozo_v1.proto"];
 const OUTPUT: &str = "crates/proto/src/gen";
-const RUST: &str = "tkrzw_rpc.rs";
+const RUST: [&str; 2] = ["tkrzw_rpc.rs", "hozo.v1.rs"];
 const DESCRIPTORS: &str = "descriptors.bin";
 
 /// The files that are made: their names below [`OUTPUT`] and what is in them.
@@ -24,7 +24,7 @@ type Files = Vec<(&'static str, Vec<u8>)>;
 fn generate(root: &Path) -> Result<Files, String> {
     // The error says file, line and column.
     let mut descriptors =
-        protox::compile([FILE], [root.join(DIRECTORY)]).map_err(|e| format!("{e:?}"))?;
+        protox::compile(FILES, [root.join(DIRECTORY)]).map_err(|e| format!("{e:?}"))?;
     let directory = tempfile::tempdir().map_err(|e| format!("a temporary directory: {e}"))?;
     tonic_prost_build::configure()
         .build_transport(false)
@@ -33,12 +33,17 @@ fn generate(root: &Path) -> Result<Files, String> {
         .out_dir(directory.path())
         .compile_fds(descriptors.clone())
         .map_err(|e| format!("generating Rust: {e}"))?;
-    let rust = fs::read(directory.path().join(RUST)).map_err(|e| format!("{RUST}: {e}"))?;
+    let mut files = Files::new();
+    for name in RUST {
+        let rust = fs::read(directory.path().join(name)).map_err(|e| format!("{name}: {e}"))?;
+        files.push((name, rust));
+    }
     // Reflection tells names and types; comments would be most of the file.
     for file in &mut descriptors.file {
         file.source_code_info = None;
     }
-    Ok(vec![(RUST, rust), (DESCRIPTORS, descriptors.encode_to_vec())])
+    files.push((DESCRIPTORS, descriptors.encode_to_vec()));
+    Ok(files)
 }
 
 /// Writes what is generated where `hozo-proto` has it.
@@ -58,11 +63,11 @@ fn check(root: &Path, files: Files) -> Result<(), String> {
         let committed = fs::read(root.join(&path)).map_err(|e| format!("{path}: {e}"))?;
         if committed != content {
             return Err(format!(
-                "{path} is not what {DIRECTORY}/{FILE} says: run `cargo run -p xtask -- proto`"
+                "{path} is not what {DIRECTORY} says: run `cargo run -p xtask -- proto`"
             ));
         }
     }
-    println!("proto: what is committed is what the protocol says");
+    println!("proto: what is committed is what the protocols say");
     Ok(())
 }
 

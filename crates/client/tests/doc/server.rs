@@ -24,6 +24,6 @@ pub(crate) fn client() -> Client {
         durability: Durability::Sequenced,
         path: None,
     };
-    let parts = Parts { dbms: vec![dbm], ambient };
+    let parts = Parts { dbms: vec![dbm], replication: None, ambient };
     Client::over(hozo_frontend_rpc::local(parts).expect("it serves"))
 }

@@ -31,7 +31,7 @@ impl Served {
         };
         let dbms =
             vec![dbm("casket", memory.expect("it opens")), dbm("log", hashdbm.expect("it opens"))];
-        Served { parts: Parts { dbms, ambient }, _directory: directory }
+        Served { parts: Parts { dbms, replication: None, ambient }, _directory: directory }
     }
 
     /// A client of it. Needs a runtime.

@@ -106,7 +106,7 @@ fn dbm(name: &str, records: Arc<dyn KvStore>) -> Dbm {
 }
 
 fn parts(dbms: Vec<Dbm>) -> Parts {
-    Parts { dbms, ambient: Arc::new(Fixed) }
+    Parts { dbms, replication: None, ambient: Arc::new(Fixed) }
 }
 
 /// The code of a status, which every answer has.

@@ -139,7 +139,7 @@ impl<'a> To<'a> {
     }
 
     fn local(&self, dbms: Vec<Served>) -> Done<Client> {
-        let parts = Parts { dbms, ambient: Arc::new(SystemAmbient) };
+        let parts = Parts { dbms, replication: None, ambient: Arc::new(SystemAmbient) };
         self.settings(Client::builder("")).over(rpc::local(parts)?).map_err(failure)
     }
 

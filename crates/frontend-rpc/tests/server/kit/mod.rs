@@ -73,7 +73,11 @@ pub(crate) fn parts(gate: &Gate) -> Parts {
         durability: Durability::Sequenced,
         path: None,
     };
-    Parts { dbms: vec![dbm("casket"), dbm("log")], ambient: Arc::new(SystemAmbient) }
+    Parts {
+        dbms: vec![dbm("casket"), dbm("log")],
+        replication: None,
+        ambient: Arc::new(SystemAmbient),
+    }
 }
 
 impl Server {
