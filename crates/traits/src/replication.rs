@@ -144,6 +144,10 @@ pub enum What {
     Nothing,
     /// A server became the master: the origin.
     Epoch(u64),
+    /// The origin lost updates in a power cut that its records may have all the
+    /// same: who has the log up to here does not have the records, and needs a
+    /// snapshot.
+    Reset,
 }
 
 /// Where to begin reading a [`ChangeFeed`].

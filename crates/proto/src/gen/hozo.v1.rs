@@ -107,6 +107,7 @@ pub mod update {
         Records = 0,
         Nothing = 1,
         Epoch = 2,
+        Reset = 3,
     }
     impl What {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -118,6 +119,7 @@ pub mod update {
                 Self::Records => "RECORDS",
                 Self::Nothing => "NOTHING",
                 Self::Epoch => "EPOCH",
+                Self::Reset => "RESET",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -126,6 +128,7 @@ pub mod update {
                 "RECORDS" => Some(Self::Records),
                 "NOTHING" => Some(Self::Nothing),
                 "EPOCH" => Some(Self::Epoch),
+                "RESET" => Some(Self::Reset),
                 _ => None,
             }
         }
