@@ -64,11 +64,11 @@
 
 mod check;
 mod config;
-mod disk;
 mod engine;
 mod index;
-mod log;
 mod records;
+#[cfg(test)]
+mod sim;
 mod store;
 mod volume;
 

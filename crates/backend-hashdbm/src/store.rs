@@ -12,10 +12,10 @@ use hozo_traits::{Ambient, KvStore, PageStore, Result, Store, check_dbm_name, ex
 use parking_lot::Mutex;
 
 use crate::Config;
-use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::engine::Engine;
 use crate::records::{Records, RecordsOptions};
 use crate::volume::VolumeOptions;
+use hozo_log::disk::{Disk, DiskFile, RealDisk};
 
 /// What a store's directory is marked with.
 pub(crate) const MARKER: Marker = Marker { backend: crate::NAME, format: 1 };

@@ -14,9 +14,9 @@ use super::Kind;
 use super::broken::Broken;
 use super::findings::NAMES_MAX;
 use super::index::{Entry, View};
-use crate::disk::Disk;
-use crate::log::survey::{Batch, Gap, Survey, Visit};
-use crate::log::{Position, Record};
+use hozo_log::disk::Disk;
+use hozo_log::survey::{Batch, Gap, Survey, Visit};
+use hozo_log::{Position, Record};
 
 /// What a record says.
 pub(super) enum Said {

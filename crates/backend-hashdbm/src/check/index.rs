@@ -8,9 +8,9 @@ use super::Kind;
 use crate::index::table::{SHARDS, Shard, shard_of, tag_of};
 use crate::index::tree::{Cursor, Direction, Tree};
 use crate::index::{PageSet, Pager};
-use crate::log::Position;
-use crate::log::granule::{GRANULE_MASK, position_above};
 use crate::volume::roots::{Reader, Roots, not_ours};
+use hozo_log::Position;
+use hozo_log::granule::{GRANULE_MASK, position_above};
 
 /// What names a page in a key of the tree: its space, namespace and number.
 const PAGE_PREFIX: std::ops::Range<usize> = 1..13;

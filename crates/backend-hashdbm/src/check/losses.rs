@@ -12,8 +12,8 @@ use super::compare::{Said, said};
 use super::findings::{Loss, NAMES_MAX};
 use super::index::{Entry, View};
 use super::name;
-use crate::log::survey::{Batch, Gap, Visit, key_in};
-use crate::log::{Position, Record};
+use hozo_log::survey::{Batch, Gap, Visit, key_in};
+use hozo_log::{Position, Record};
 
 /// A key whose newest value cannot be read.
 pub(super) struct Lost {

@@ -17,13 +17,13 @@ use super::findings::{Findings, NAMES_MAX};
 use super::volume::{Checked, Salvage};
 use super::{Kind, Place, Progress, lock, name, places, segments_bytes, volume};
 use crate::Config;
-use crate::disk::{Disk, RealDisk};
 use crate::engine::Engine;
-use crate::log::survey::{Batch, Gap, Visit};
-use crate::log::{Entry, Log, LogOptions, Record};
 use crate::records::{Records, RecordsOptions};
 use crate::volume::VolumeOptions;
 use crate::volume::roots::ROOTS;
+use hozo_log::disk::{Disk, RealDisk};
+use hozo_log::survey::{Batch, Gap, Visit};
+use hozo_log::{Entry, Log, LogOptions, Record};
 
 /// What a repair did.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]

@@ -9,11 +9,11 @@ use super::findings::VolumeFindings;
 use super::index::View;
 use super::losses::{Losses, Lost};
 use super::{Damage, Kind, Place};
-use crate::disk::Disk;
 use crate::index::Pager;
-use crate::log::Position;
-use crate::log::survey::{Gap, Known, Survey};
 use crate::volume::roots::Roots;
+use hozo_log::Position;
+use hozo_log::disk::Disk;
+use hozo_log::survey::{Gap, Known, Survey};
 
 /// The file of the index's pages.
 const INDEX: &str = "index";

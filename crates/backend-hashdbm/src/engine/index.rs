@@ -12,9 +12,9 @@ use super::state::State;
 use crate::index::table::SHARDS;
 use crate::index::tree::Tree;
 use crate::index::{PageSet, Shard};
-use crate::log::{Entry, Record, WINDOW_BYTES};
 use crate::volume::roots::{Reader, not_ours};
 use crate::volume::{Core, Index};
+use hozo_log::{Entry, Record, WINDOW_BYTES};
 
 /// The index of a volume of pages.
 pub(super) struct PageIndex {

@@ -15,8 +15,8 @@ use super::place::Place;
 use crate::index::Shard;
 use crate::index::table::{Entry, SHARDS, shard_of};
 use crate::index::tree::Tree;
-use crate::log::{Log, Record};
 use crate::volume::Core;
+use hozo_log::{Log, Record};
 
 /// What names a page: the namespace and the page number, before the version.
 pub(super) const PAGE_PREFIX: usize = 12;

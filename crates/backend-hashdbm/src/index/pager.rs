@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::page::{Kind, PAGE_BYTES, PageMut, PageRef};
 use super::page_map::{CHUNK_BYTES, CHUNK_PAGES, Mappings, PAGES_MAX, PageMap};
-use crate::disk::DiskFile;
+use hozo_log::disk::DiskFile;
 
 mod freeze;
 mod set;

@@ -17,7 +17,7 @@ use hozo_traits::{Error, ErrorKind, Result};
 
 use super::page::{BODY_BYTES, Kind, PageRef};
 use super::pager::{PageSet, Pager};
-use crate::log::granule::GRANULE_BITS;
+use hozo_log::granule::GRANULE_BITS;
 
 mod cells;
 mod chain;

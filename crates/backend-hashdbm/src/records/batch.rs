@@ -5,9 +5,9 @@ use hozo_traits::{Effect, Result};
 
 use super::shard::{Marked, bytes_of};
 use super::shards::{ShardSet, kind};
-use crate::log::granule::{GRANULE_MASK, granule};
-use crate::log::{Entry, Position};
 use crate::volume::Core;
+use hozo_log::granule::{GRANULE_MASK, granule};
+use hozo_log::{Entry, Position};
 
 /// One effect on its way.
 struct Step<'a> {

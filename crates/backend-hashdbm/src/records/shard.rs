@@ -5,10 +5,10 @@ use hozo_traits::Result;
 use super::shards::kind;
 use crate::index::PageSet;
 use crate::index::table::{Entry, Shard as Table, tag_of};
-use crate::log::granule::granule;
-use crate::log::{Position, Record, WINDOW_BYTES};
 use crate::volume::Core;
 use crate::volume::roots::{Reader, not_ours};
+use hozo_log::granule::granule;
+use hozo_log::{Position, Record, WINDOW_BYTES};
 
 /// What a shard's lock guards.
 pub(super) struct Shard {

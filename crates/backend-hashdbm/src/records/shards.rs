@@ -12,9 +12,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::shard::Shard;
 use crate::index::PageSet;
 use crate::index::table::{SHARDS, shard_of};
-use crate::log::Record;
 use crate::volume::roots::{Reader, not_ours};
 use crate::volume::{Core, Index};
+use hozo_log::Record;
 
 /// Kinds of log records that a records volume writes.
 pub(super) mod kind {

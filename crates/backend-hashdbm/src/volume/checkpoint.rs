@@ -7,7 +7,7 @@ use hozo_traits::{Error, ErrorKind, Result};
 
 use super::roots::{ROOTS, Roots};
 use super::{Index, Inner, Volume};
-use crate::log::Position;
+use hozo_log::Position;
 
 impl<I: Index> Volume<I> {
     /// Makes a checkpoint now. Segments that the cleaner is done with go.

@@ -7,7 +7,7 @@ use super::super::page::Kind;
 use super::super::pager::Pager;
 use super::cells::{Cell, Range};
 use super::{FULL, SLOTS, Shard, TAG_BITS, slots};
-use crate::log::granule::GRANULE_MASK;
+use hozo_log::granule::GRANULE_MASK;
 
 /// Neighbouring pages among which entries are spread when one of them is full.
 /// When all are, there is one more: so the fullness that this leaves is about

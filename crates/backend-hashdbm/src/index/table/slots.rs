@@ -7,7 +7,7 @@
 
 use super::super::page::{PageMut, PageRef};
 use super::{SLOTS, TAG_BITS};
-use crate::log::granule::{GRANULE_BITS, GRANULE_MASK};
+use hozo_log::granule::{GRANULE_BITS, GRANULE_MASK};
 
 /// Places that are a tag's home. The slots after them take what the last homes
 /// cannot.

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use hozo_traits::SystemAmbient;
 
-use crate::disk::RealDisk;
 use crate::records::{Records, RecordsOptions, SyncMode};
+use hozo_log::disk::RealDisk;
 
 const RECORDS: u64 = 1_000_000;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::super::*;
-use crate::disk::{Disk, RealDisk};
+use hozo_log::disk::{Disk, RealDisk};
 
 const THREADS: usize = 4;
 const ROUNDS: u64 = 12;

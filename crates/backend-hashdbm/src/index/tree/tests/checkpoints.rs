@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::disk::{Disk, RealDisk};
 use crate::index::pager::{PageSet, Pager};
+use hozo_log::disk::{Disk, RealDisk};
 
 fn used(tree: &Tree, pages: &Pager) -> PageSet {
     let mut used = PageSet::default();
