@@ -189,6 +189,19 @@ pub struct Peek<'a> {
     pub bytes: u64,
 }
 
+/// A segment of a log: one file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Where its records begin.
+    pub first: Position,
+    /// All of its records are below this.
+    pub end: Position,
+    /// The file's name.
+    pub name: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
 /// A log on a disk.
 pub struct Log {
     disk: Arc<dyn Disk>,
@@ -308,6 +321,23 @@ impl Log {
             whole += segment.limit() - segment.start();
         }
         whole
+    }
+
+    /// The segments, from the tail on.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let segments = self.segments.lock();
+        let piece = |segment: &Arc<Segment>| Piece {
+            first: segment.first(),
+            end: segment.end(),
+            name: segment.name(),
+            bytes: segment.allocated(),
+        };
+        segments.values().map(piece).collect()
+    }
+
+    /// Where the newest segment begins.
+    pub fn last_first(&self) -> Position {
+        self.segments.lock().last_key_value().map_or(0, |(_, last)| last.first())
     }
 
     /// Where the next record goes, or a little after that.
