@@ -86,7 +86,7 @@ pub struct Records {
 
 impl Records {
     /// Opens the DBM in a directory; an empty one becomes a new DBM.
-    pub(crate) fn open(
+    pub fn open(
         disk: Arc<dyn Disk>,
         options: RecordsOptions,
         ambient: &dyn Ambient,

@@ -144,8 +144,7 @@ impl UlogReader {
         }
         let mut bytes = 0;
         let mut passed = self.at;
-        let mut records = log.records_from(self.at);
-        while let Some(record) = records.next() {
+        for record in log.records_from(self.at) {
             let record = record?;
             if record.position >= durable.place {
                 break;
