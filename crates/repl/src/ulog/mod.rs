@@ -104,9 +104,9 @@ impl Ulog {
         self.core.durable.lock().clone()
     }
 
-    /// Where the log ends.
+    /// Where what was appended ends.
     pub(crate) fn end(&self) -> Place {
-        self.core.log.head()
+        self.sync.marks().written
     }
 
     /// Bytes that the log takes.
@@ -275,7 +275,7 @@ impl Ulog {
 
     /// What is left to do after an append.
     fn done(&self, tail: parking_lot::MutexGuard<'_, Tail>) -> Place {
-        let end = self.core.log.head();
+        let end = self.end();
         drop(tail);
         self.appended.tell();
         end
@@ -365,9 +365,10 @@ impl Ulog {
     /// No more appends; what was appended is synced.
     pub(crate) fn close(&self) -> Result<()> {
         self.core.tail.lock().closed = true;
-        self.core.log.sync().map(drop)?;
-        self.core.log.say_durable();
+        let synced = hozo_traits::exec::block_on(self.wait(self.end()));
         self.appended.tell();
+        synced?;
+        self.core.log.say_durable();
         Ok(())
     }
 
