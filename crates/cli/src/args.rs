@@ -106,10 +106,12 @@ pub(crate) struct Init {
 /// JSON: {"ok", "file", "problems": [{"file", "line", "column", "message", "hint",
 /// "notes"}], "stores": [{"name", "backend", "path"}], "namespaces": [{"match",
 /// "store", "concurrency", "page_size"}], "dbms": [{"name", "store", "durability"}],
-/// "frontends": [{"kind", "claims": [...]}]}, and with --store or --stores "checked":
-/// [{"store", "state", "error", "parts": [{"name", "bytes", "keys", "problems", "losses",
-/// "notes", "can_be_repaired"}], "repaired"}], where the state is whole, damaged, repaired,
-/// failed, untouched (nothing was ever stored) or no-check (the backend has none).
+/// "replication": {"name", "kind", "server_id", "dir", "role", "follow", "ack",
+/// "ack_timeout_ms", "segment_bytes", "keep_s", "keep_bytes"} or null, "frontends": [{"kind",
+/// "claims": [...]}]}, and with --store or --stores "checked": [{"store", "state", "error",
+/// "parts": [{"name", "bytes", "keys", "problems", "losses", "notes", "can_be_repaired"}],
+/// "repaired"}], where the state is whole, damaged, repaired, failed, untouched (nothing was
+/// ever stored) or no-check (the backend has none).
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Check {
     /// The config; the one that other commands would use if not given.

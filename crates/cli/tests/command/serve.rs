@@ -228,6 +228,27 @@ fn check_lists_dbms_and_frontends() {
     home.run(["check"]).fails(5, &["has no `listen`"]);
 }
 
+#[test]
+fn check_shows_replication_without_secrets() {
+    let home = home("listen = \"127.0.0.1:1978\"");
+    assert_eq!(home.json(&["check"])["replication"], Value::Null);
+    let config = fs::read_to_string(home.path("hozo.toml")).unwrap();
+    let section = "[replication.main]\nkind = \"ulog\"\nserver_id = 7\ndir = \"log of updates\"\n\
+        follow = \"http://db2:1978\"\nrole = \"master\"\nack = 1\nfollow_token = \"hunter2\"\n";
+    home.write("hozo.toml", format!("{config}{section}"));
+    let out = home.run(["check"]).ok();
+    for words in ["SERVER ID", "7", "dual master", "http://db2:1978", "log of updates"] {
+        assert!(out.contains(words), "no {words:?} in {out}");
+    }
+    let said = home.json(&["check"]);
+    let replication = &said["replication"];
+    assert_eq!(replication["server_id"], 7);
+    assert_eq!(replication["role"], "dual master");
+    assert_eq!(replication["keep_s"], 7 * 86_400);
+    assert!(replication["dir"].as_str().unwrap().ends_with("/log of updates"), "{replication}");
+    assert!(!format!("{out}{said}").contains("hunter2"));
+}
+
 /// What `hozo init` writes about DBMs, without the `#` before it.
 #[test]
 fn the_dbm_of_the_example_can_be_served() {
