@@ -10,6 +10,7 @@ use crate::exit;
 
 pub(crate) mod bench;
 pub(crate) mod dbm;
+pub(crate) mod dbm_server;
 pub(crate) mod serve;
 pub(crate) mod token;
 
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Dbm(Box<dbm::Dbm>),
     Serve(serve::Serve),
+    DbmServer(Box<dbm_server::DbmServer>),
     #[command(subcommand)]
     Token(token::Token),
     Bench(Box<bench::Bench>),
