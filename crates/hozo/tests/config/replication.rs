@@ -156,20 +156,22 @@ fn the_log_has_a_directory_of_its_own() {
     let base = TempDir::new().unwrap();
     std::fs::create_dir_all(base.path().join("data/main")).unwrap();
     std::os::unix::fs::symlink("data/main", base.path().join("link")).unwrap();
-    let told = |dir: &str| {
+    let told_of = |store: &str, dir: &str| {
         let text = format!(
-            "[store.first]\nbackend = \"hashdbm\"\npath = \"data/main\"\n[[dbm]]\nname = \"casket\"\n\
+            "[store.first]\nbackend = \"hashdbm\"\npath = \"{store}\"\n[[dbm]]\nname = \"casket\"\n\
              [replication.main]\nkind = \"ulog\"\nserver_id = 1\ndir = \"{dir}\"\n"
         );
         let found = check_in(base.path(), &text).err();
         found.map(|found| found.in_one_line().split("; ").next().unwrap().to_owned())
     };
+    let told = |dir: &str| told_of("data/main", dir);
     let first = |what: &str| Some(format!("hozo.toml:9:7: this {what} [store.first]"));
     assert_eq!(told("data/ulog"), None);
     assert_eq!(told("data/main"), first("is the directory of"));
     assert_eq!(told("data/x/../main"), first("is the directory of"));
     assert_eq!(told("data/main/ulog"), first("is in the directory of"));
     assert_eq!(told("link/ulog"), first("is in the directory of"));
+    assert_eq!(told_of("link", "data/main/ulog"), first("is in the directory of"));
     assert_eq!(told("data"), first("has in it the directory of"));
     let absent = told("absent/ulog").unwrap();
     assert!(absent.contains("absent does not exist"), "{absent}");
