@@ -99,8 +99,9 @@ impl Told<'_> {
         let after = |wait: Duration| Instant::now() + wait;
         let bytes_max = ask_bytes(self.service.options.message_bytes_max);
         let mut idle = wait.map(after);
-        // Where the reader is, once that is known.
-        let mut position: Option<Position> = None;
+        // Where the reader is, once that is known, and where the log was when the
+        // reader lacked something of it last.
+        let (mut position, mut lacking) = (None, None);
         loop {
             let look = after(BEAT);
             let end = idle.map_or(look, |idle| idle.min(look));
@@ -117,12 +118,13 @@ impl Told<'_> {
                     position = Some(part.position);
                     if gave {
                         idle = wait.map(after);
+                    } else {
+                        // There may be any number of those, and others want their turn.
+                        tokio::task::yield_now().await;
                     }
                 }
                 Err(_) if idle.is_some_and(|idle| idle <= Instant::now()) => {
-                    // The reader takes it that it has all up to the time that is said.
-                    let has_all = |position: &Position| position.covers(&feed.head());
-                    let again = if position.as_ref().is_none_or(has_all) {
+                    let again = if self.has_all(feed, position.as_ref(), &mut lacking) {
                         self.nothing_new(feed).await;
                         wait.map(|wait| wait.max(IDLE_MIN))
                     } else {
@@ -133,6 +135,24 @@ impl Told<'_> {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether a reader that waits has all: who is told so never asks for what was
+    /// before. It may wait although its feed is further, if that went on just now,
+    /// or if the rest is nothing that is given: then it waits on.
+    fn has_all(
+        &self,
+        feed: &dyn ChangeFeed,
+        position: Option<&Position>,
+        lacking: &mut Option<Position>,
+    ) -> bool {
+        let head = feed.head();
+        if position.is_none_or(|position| position.covers(&head)) {
+            return true;
+        }
+        let waits_on = lacking.as_ref() == Some(&head);
+        *lacking = Some(head);
+        waits_on
     }
 
     /// Tells of an update; false if there was nothing to tell.

@@ -113,6 +113,22 @@ async fn a_server_does_not_replicate_itself_and_not_without_a_log() {
     assert!(log.state().opened.is_empty());
 }
 
+#[tokio::test]
+async fn any_number_of_updates_of_the_reader_keeps_nobody_from_going_on() {
+    let log = Log::new();
+    let mut f = fixture(&log);
+    let request = ReplicateRequest { server_id: 6, wait_time: -1.0, ..Default::default() };
+    let mut answers = call(&mut f, request).await;
+    next(&mut answers).await;
+    // There is always one more.
+    log.change(|state| state.repeats = true);
+    log.add_of(6, 6, 1, records([set("d", "4")]));
+    let reading = tokio::spawn(async move { answers.message().await });
+    log.until(|state| state.reads > 1000).await;
+    f.service.0.options.stopping.stop();
+    reading.await.expect("it ends").expect_err("it stops");
+}
+
 /// The time of an answer that says that there is nothing new.
 fn nothing_new(response: ReplicateResponse) -> i64 {
     assert_eq!(response.op_type(), OpType::OpNoop);
@@ -173,15 +189,22 @@ async fn that_there_is_nothing_new_is_said_at_once_or_never() {
 async fn who_lacks_updates_is_not_told_that_there_is_nothing_new() {
     let log = Log::new();
     log.add(1000, records([set("a", "1")]));
-    let (read, all) = (log.state().head, super::replicator::position(&[(1, 2)]));
-    // There is more than was read, although the reader waits.
-    log.change(|state| state.head = all);
+    let ahead = |seq| {
+        log.change(|state| state.head = super::replicator::position(&[(1, seq)]));
+    };
+    // The log goes on and on, although the reader waits.
+    ahead(2);
     let mut f = fixture(&log);
     let mut answers = begun(&mut f, 0.0).await;
     next(&mut answers).await;
-    assert!(timeout(Duration::from_secs(60), answers.message()).await.is_err());
-    log.change(|state| state.head = read);
-    nothing_new(next(&mut answers).await);
+    let waiting = tokio::spawn(async move { nothing_new(next(&mut answers).await) });
+    for seq in 3..100 {
+        tokio::time::sleep(Duration::from_millis(90)).await;
+        ahead(seq);
+        assert!(!waiting.is_finished());
+    }
+    // Until it does not: whatever it is, it is not for the reader.
+    waiting.await.expect("it is told");
 }
 
 #[tokio::test]

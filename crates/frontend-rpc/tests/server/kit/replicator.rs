@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) readers: usize,
     /// Waits that are under way.
     pub(crate) waiting: usize,
+    /// Whether readers get the last update again and again.
+    pub(crate) repeats: bool,
     pub(crate) fails_to_open: Option<ErrorKind>,
     pub(crate) fails_to_read: Option<ErrorKind>,
     pub(crate) fails_to_acknowledge: Option<ErrorKind>,
@@ -236,6 +238,9 @@ impl Reading {
                 part.position.set(update.origin, update.reach);
             }
             self.next += 1;
+        }
+        if state.repeats && part.updates.is_empty() {
+            part.updates.extend(state.updates.last().cloned());
         }
         self.position = part.position.clone();
         Ok((!part.updates.is_empty()).then_some(part))
