@@ -84,6 +84,42 @@
 //! # Ok(()) });
 //! ```
 //!
+//! # Following a server
+//!
+//! [`Client::feed`] gives what is changed at a server, as it is changed there: as
+//! a [`ChangeFeed`](hozo_traits::ChangeFeed), which is what a server's own log is
+//! as well. It comes from a Hozo server with replication, or from one of Tkrzw
+//! with an update log. A program that keeps a copy acknowledges what it has, and
+//! goes on after that position; where the log does not reach back so far, the
+//! error is [`VersionGone`](ErrorKind::VersionGone), and there is a snapshot.
+//!
+//! ```no_run
+//! # async fn example(client: hozo_client::Client) -> hozo_client::Result<()> {
+//! use hozo_traits::{Position, Reader, Start, What};
+//!
+//! let reader = Reader { name: "a copy".to_owned(), acknowledges: true, ..Reader::default() };
+//! let feed = client.feed(&reader).await?;
+//! println!("server {} has {:?}", feed.server(), feed.dbms());
+//!
+//! let mut updates = feed.open(Start::After(Position::default()), reader).await?;
+//! loop {
+//!     // Nothing, every few seconds, if there is nothing.
+//!     let part = updates.next(1 << 20).await?;
+//!     for update in &part.updates {
+//!         if let What::Records { dbm, effects, .. } = &update.what {
+//!             println!("{}:{} {dbm} {effects:?}", update.origin, update.reach.seq);
+//!         }
+//!     }
+//!     // Here it is put on stable storage; then:
+//!     updates.acknowledge(&part.position, feed.epoch())?;
+//! }
+//! # }
+//! ```
+//!
+//! A feed that ended, or from which nothing came for 10 seconds, is begun again
+//! by who reads it: [`Connector`] connects to one server after another with the
+//! same settings.
+//!
 //! # Errors
 //!
 //! Errors are [`Error`] with the [`ErrorKind`] that says what to do about it. A
@@ -116,6 +152,10 @@
 //! | `UNIMPLEMENTED`, `FAILED_PRECONDITION` | unsupported |
 //! | `NOT_FOUND`, `ALREADY_EXISTS`, `ABORTED`, `DATA_LOSS` | not found, exists, conflict, corrupt |
 //! | `INTERNAL`, `UNKNOWN`, what is no gRPC | internal |
+//!
+//! Where a server says the kind itself, in the trailer `hozo-error-kind`, that is
+//! it. For feeds `OUT_OF_RANGE` is version
+//! gone, and `FAILED_PRECONDITION` read-only.
 //!
 //! # Deadlines and repeated calls
 //!
@@ -152,6 +192,7 @@ mod client;
 mod cursor;
 mod dbm;
 mod error;
+mod follow;
 mod health;
 mod pipeline;
 mod rpcs;
@@ -162,6 +203,7 @@ pub use builder::{Builder, Tls};
 pub use client::{Client, DbmInfo};
 pub use cursor::Cursor;
 pub use dbm::{Dbm, ExchangeOptions, PopOptions, SearchMode};
+pub use follow::Connector;
 pub use health::HealthStatus;
 pub use hozo_traits::{
     Desired, Error, ErrorKind, Exchanged, Expected, Outcome, PresentValue, Result, Retry,
