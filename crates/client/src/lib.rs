@@ -118,7 +118,9 @@
 //!
 //! A feed that ended, or from which nothing came for 10 seconds, is begun again
 //! by who reads it: [`Connector`] connects to one server after another with the
-//! same settings.
+//! same settings. [`Client::replication_status`], [`Client::follow`],
+//! [`Client::unfollow`], [`Client::promote`], [`Client::conflicts`] and
+//! [`Client::prune`] are for those who run the servers.
 //!
 //! # Errors
 //!
@@ -154,7 +156,7 @@
 //! | `INTERNAL`, `UNKNOWN`, what is no gRPC | internal |
 //!
 //! Where a server says the kind itself, in the trailer `hozo-error-kind`, that is
-//! it. For feeds `OUT_OF_RANGE` is version
+//! it. For feeds and the administration of replication `OUT_OF_RANGE` is version
 //! gone, and `FAILED_PRECONDITION` read-only.
 //!
 //! # Deadlines and repeated calls
@@ -174,10 +176,10 @@
 //!
 //! | tried again | never |
 //! |---|---|
-//! | `get`, `contains`, `get_many`, `search`, `count`, `file_size`, `inspect`, `should_be_rebuilt`, `echo`, `health` | `append`, `append_many`, `increment`, `rekey`, `clear`, `rebuild` |
+//! | `get`, `contains`, `get_many`, `search`, `count`, `file_size`, `inspect`, `should_be_rebuilt`, `echo`, `health`, `replication_status`, `conflicts` | `append`, `append_many`, `increment`, `rekey`, `clear`, `rebuild` |
 //! | `synchronise` without options | `synchronise` with options |
 //! | | `set`, `set_many`, `remove`, `remove_many`, `compare_exchange`, `compare_exchange_many` |
-//! | | `push_last`, `pop_first`, `change_master` |
+//! | | `push_last`, `pop_first`, `change_master`, `follow`, `unfollow`, `promote`, `prune` |
 //!
 //! A `set` is among the second: done twice, it would overwrite what another
 //! client set in between. A program that is alone with its keys can call it again.
@@ -195,6 +197,7 @@ mod error;
 mod follow;
 mod health;
 mod pipeline;
+mod replication;
 mod rpcs;
 mod scan;
 mod transport;

@@ -1,6 +1,7 @@
 //! The client against Hozo's server, and against servers that do what a test
 //! tells them.
 
+mod administration;
 mod calls;
 mod connections;
 mod cursors;
