@@ -15,7 +15,7 @@ fn floor(name: &str) -> Option<u8> {
     Some(match name {
         "hozo-traits" | "hozo-proto" => 0,
         "hozo-directory" | "hozo-ordered" | "hozo-pages" | "hozo-records" | "hozo-conformance" => 1,
-        "hozo-client" => 1,
+        "hozo-client" | "hozo-log" => 1,
         "hozo-repl" => 2,
         name if is_implementation(name) => 2,
         "hozo" | "hozo-loaded" => 3,

@@ -18,10 +18,10 @@ mod volume;
 use std::path::{Path, PathBuf};
 
 use hozo_directory::Lock;
+use hozo_log::disk::{Disk, RealDisk};
 use hozo_traits::{Error, ErrorKind, Result};
 
 use crate::Config;
-use crate::disk::{Disk, RealDisk};
 use crate::store::{LOCK_FILE, MARKER, PAGES, RECORDS, dbms_in};
 
 pub use findings::{Damage, Findings, Loss, VolumeFindings};

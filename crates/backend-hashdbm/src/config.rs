@@ -141,7 +141,7 @@ impl Config {
                 Error::new(ErrorKind::Invalid, "the store needs a path").with("setting", "path")
             );
         }
-        let sizes = crate::log::SEGMENT_LOG2;
+        let sizes = hozo_log::SEGMENT_LOG2;
         if !self.segment_bytes.is_power_of_two()
             || !sizes.contains(&self.segment_bytes.trailing_zeros())
         {

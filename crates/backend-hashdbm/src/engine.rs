@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
+use hozo_log::disk::Disk;
+use hozo_log::{Entry, Record};
 use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 
-use crate::disk::Disk;
 use crate::index::PAGE_BYTES;
 use crate::index::table::SHARDS;
 use crate::index::tree::{Cursor, Direction};
-use crate::log::{Entry, Record};
 use crate::volume::{Core, Opening, Volume, VolumeOptions};
 
 mod index;

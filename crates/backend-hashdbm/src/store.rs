@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hozo_directory::{Lock, Marker, io_error};
+use hozo_log::disk::{Disk, DiskFile, RealDisk};
 use hozo_ordered::{Limits, OrderedPages, OrderedPagesConfig, Sequenced};
 use hozo_traits::{Ambient, KvStore, PageStore, Result, Store, check_dbm_name, exec};
 use parking_lot::Mutex;
 
 use crate::Config;
-use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::engine::Engine;
 use crate::records::{Records, RecordsOptions};
 use crate::volume::VolumeOptions;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use hozo_ordered::Space;
 use hozo_ordered::salvage::{self, LostPage};
 
-use crate::log::survey::{Gap, lone_record};
-use crate::log::{Entry, Record};
+use hozo_log::survey::{Gap, lone_record};
+use hozo_log::{Entry, Record};
 
 const PUT: u8 = 16;
 

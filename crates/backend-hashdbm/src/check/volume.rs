@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use hozo_log::Position;
+use hozo_log::disk::Disk;
+use hozo_log::survey::{Gap, Known, Survey};
 use hozo_traits::{ErrorKind, Result};
 
 use super::compare::Compare;
@@ -9,10 +12,7 @@ use super::findings::VolumeFindings;
 use super::index::View;
 use super::losses::{Losses, Lost};
 use super::{Damage, Kind, Place};
-use crate::disk::Disk;
 use crate::index::Pager;
-use crate::log::Position;
-use crate::log::survey::{Gap, Known, Survey};
 use crate::volume::roots::Roots;
 
 /// The file of the index's pages.

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use hozo_log::{Entry, Record, WINDOW_BYTES};
 use hozo_traits::Result;
 use parking_lot::RwLock;
 
@@ -12,7 +13,6 @@ use super::state::State;
 use crate::index::table::SHARDS;
 use crate::index::tree::Tree;
 use crate::index::{PageSet, Shard};
-use crate::log::{Entry, Record, WINDOW_BYTES};
 use crate::volume::roots::{Reader, not_ours};
 use crate::volume::{Core, Index};
 

@@ -3,7 +3,7 @@
 use hozo_ordered::Space;
 use hozo_traits::{Error, ErrorKind, Result};
 
-use crate::log::{Entry, Record};
+use hozo_log::{Entry, Record};
 
 const PUT: u8 = 16;
 const DELETE: u8 = 32;

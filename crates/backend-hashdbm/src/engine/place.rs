@@ -1,7 +1,7 @@
 //! Where a record is and what it takes, as the tree keeps it: a number.
 
-use crate::log::granule::{GRANULE_BITS, GRANULE_BYTES, GRANULE_MASK, granule};
-use crate::log::{Log, Position, Record};
+use hozo_log::granule::{GRANULE_BITS, GRANULE_BYTES, GRANULE_MASK, granule};
+use hozo_log::{Log, Position, Record};
 
 /// What a record may take, so that its size has room beside its place: 256 MiB.
 pub(super) const BYTES_MAX: u64 = ((1 << (64 - GRANULE_BITS)) - 1) * GRANULE_BYTES;

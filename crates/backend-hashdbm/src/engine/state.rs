@@ -5,6 +5,7 @@
 //! without a search. The table only ever has what the tree has, and may have
 //! less: who does not find something there asks the tree.
 
+use hozo_log::{Log, Record};
 use hozo_ordered::Space;
 use hozo_traits::Result;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -15,7 +16,6 @@ use super::place::Place;
 use crate::index::Shard;
 use crate::index::table::{Entry, SHARDS, shard_of};
 use crate::index::tree::Tree;
-use crate::log::{Log, Record};
 use crate::volume::Core;
 
 /// What names a page: the namespace and the page number, before the version.

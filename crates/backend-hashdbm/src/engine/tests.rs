@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hozo_conformance::Rng;
+use hozo_log::disk::Disk;
+use hozo_log::disk::sim::SimDisk;
 use hozo_ordered::{KeyRange, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 
 use super::Engine;
-use crate::disk::Disk;
-use crate::disk::sim::SimDisk;
 use crate::volume::VolumeOptions;
 
 mod full;
@@ -82,7 +82,7 @@ fn open(disk: &SimDisk) -> Engine {
 /// What a power cut now leaves, also while the volume's thread is at work:
 /// nothing happens to the disk while the image is taken.
 fn power_cut(disk: &SimDisk, rng: &Rng) -> SimDisk {
-    disk.crash_at(0, rng.fork("cut"));
+    disk.crash_at(0, rng.fork("cut").next());
     disk.remove("nothing").expect_err("there is no such file");
     disk.image().expect("it was asked for")
 }
@@ -276,7 +276,7 @@ fn a_power_cut_leaves_a_prefix() {
         let mut models = vec![Model::default()];
         let mut synced = 0;
         let cut = disk.operations() + rng.below(150) as u64;
-        disk.crash_at(cut, rng.fork("power cut"));
+        disk.crash_at(cut, rng.fork("power cut").next());
         while !disk.has_image() && models.len() < 4000 {
             let ops = batch(&mut rng);
             let mut model = models.last().unwrap().clone();

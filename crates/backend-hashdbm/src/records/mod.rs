@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hozo_log::Position;
+use hozo_log::disk::Disk;
 use hozo_ordered::{GroupSync, GroupSyncConfig};
 use hozo_traits::{Ambient, Durability, KvSizes, Result, exec};
 
-use crate::disk::Disk;
-use crate::log::Position;
 use crate::volume::{Volume, VolumeOptions};
 
 mod batch;
@@ -36,7 +36,7 @@ pub(crate) const KEY_BYTES_MAX: usize = 512 << 10;
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 30;
 /// What the effects of one update may come to: what fits into one batch of the
 /// log.
-pub(crate) const UPDATE_BYTES_MAX: usize = crate::log::BATCH_BYTES_MAX as usize;
+pub(crate) const UPDATE_BYTES_MAX: usize = hozo_log::BATCH_BYTES_MAX as usize;
 
 /// How a DBM is made and kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,7 +86,7 @@ pub struct Records {
 
 impl Records {
     /// Opens the DBM in a directory; an empty one becomes a new DBM.
-    pub(crate) fn open(
+    pub fn open(
         disk: Arc<dyn Disk>,
         options: RecordsOptions,
         ambient: &dyn Ambient,

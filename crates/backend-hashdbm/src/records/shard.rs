@@ -1,12 +1,12 @@
 //! One shard of the records' index: what its lock guards.
 
+use hozo_log::granule::granule;
+use hozo_log::{Position, Record, WINDOW_BYTES};
 use hozo_traits::Result;
 
 use super::shards::kind;
 use crate::index::PageSet;
 use crate::index::table::{Entry, Shard as Table, tag_of};
-use crate::log::granule::granule;
-use crate::log::{Position, Record, WINDOW_BYTES};
 use crate::volume::Core;
 use crate::volume::roots::{Reader, not_ours};
 

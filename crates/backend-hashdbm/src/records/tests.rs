@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hozo_conformance::Rng;
+use hozo_log::disk::Disk;
+use hozo_log::disk::sim::SimDisk;
 use hozo_traits::{Ambient, Timestamp};
 
 use super::{Records, RecordsOptions, SyncMode};
-use crate::disk::Disk;
-use crate::disk::sim::SimDisk;
 use crate::index::table::SHARDS;
 
 mod crash;
@@ -59,7 +59,7 @@ fn open(disk: &SimDisk) -> Records {
 /// What a power cut now leaves, also while the DBM's thread is at work: nothing
 /// happens to the disk while the image is taken.
 fn cut(disk: &SimDisk, rng: &Rng) -> SimDisk {
-    disk.crash_at(0, rng.fork("cut"));
+    disk.crash_at(0, rng.fork("cut").next());
     disk.remove("nothing").expect_err("there is no such file");
     disk.image().expect("it was asked for")
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use hozo_traits::{Error, ErrorKind, Result};
 
-use crate::disk::Disk;
-use crate::log::Position;
+use hozo_log::Position;
+use hozo_log::disk::Disk;
 
 /// The file in force.
 pub(crate) const ROOTS: &str = "roots";
@@ -88,10 +88,10 @@ impl Roots {
 
     /// Whether a checkpoint can have written these, whatever the log is.
     fn make_sense(&self) -> bool {
-        let sizes = crate::log::SEGMENT_LOG2;
+        let sizes = hozo_log::SEGMENT_LOG2;
         sizes.contains(&self.segment_bytes.trailing_zeros())
             && self.complete.is_multiple_of(8)
-            && self.complete < crate::log::POSITION_MAX
+            && self.complete < hozo_log::POSITION_MAX
             && (1..=self.complete).contains(&self.cleaned)
             && (1..u32::MAX).contains(&self.epoch)
     }
@@ -142,7 +142,7 @@ fn body_bytes(header: &[u8]) -> Option<u64> {
     (magic == MAGIC).then(|| u64::from_le_bytes(body.try_into().expect("8 bytes")))
 }
 
-fn next(disk: &dyn Disk) -> Result<Arc<dyn crate::disk::DiskFile>> {
+fn next(disk: &dyn Disk) -> Result<Arc<dyn hozo_log::disk::DiskFile>> {
     match disk.open(ROOTS_NEXT) {
         Err(error) if error.kind() == ErrorKind::NotFound => disk.create(ROOTS_NEXT),
         other => other,

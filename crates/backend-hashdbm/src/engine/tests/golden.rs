@@ -1,7 +1,7 @@
 //! Pages that an earlier version wrote, as for records.
 
 use super::*;
-use crate::disk::sim::golden;
+use crate::sim::golden;
 
 /// Puts and removals that the tree and the table both know.
 fn ops(from: u8) -> Vec<Op> {

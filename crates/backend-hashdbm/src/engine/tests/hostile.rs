@@ -1,7 +1,7 @@
 //! Roots and index pages that say anything at all, as for records.
 
 use super::*;
-use crate::disk::sim::hostile::{with_other_pages, with_other_roots};
+use crate::sim::hostile::{with_other_pages, with_other_roots};
 
 const ROUNDS: usize = 150;
 

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hozo_log::disk::Disk;
+use hozo_log::disk::sim::SimDisk;
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::Disk;
-use crate::disk::sim::SimDisk;
-use hozo_conformance::Rng;
 
 mod measure;
 mod threads;
@@ -84,7 +83,7 @@ impl Table {
     /// Cuts the power: of what was written since the last checkpoint, some
     /// reached the disk. Then opens as the checkpoint's roots say.
     fn crash(&mut self, seed: u64) {
-        self.disk = self.disk.crash(&mut Rng::new(seed));
+        self.disk = self.disk.crash(seed);
         let (epoch, roots, model) = self.kept.clone();
         self.pager = Pager::open(self.disk.open("index").unwrap(), epoch).unwrap();
         self.shard = Shard::decode(SHARD, &mut roots.as_slice()).unwrap();

@@ -79,7 +79,7 @@ fn key_of(effect: &Effect) -> Bytes {
 fn until_the_cut(disk: &SimDisk, dbm: &Records, rng: &mut Rng) -> (SimDisk, Vec<Contents>, usize) {
     let mut states = vec![check(dbm)];
     let mut durable = 0;
-    disk.crash_at(disk.operations() + rng.below(80) as u64, rng.fork("image"));
+    disk.crash_at(disk.operations() + rng.below(80) as u64, rng.fork("image").next());
     for _ in 0..400 {
         let durability = if rng.one_in(9) { Durability::Durable } else { Durability::Sequenced };
         let mut contents = states.last().expect("one at least").clone();

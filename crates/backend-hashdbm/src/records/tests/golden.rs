@@ -2,7 +2,7 @@
 //! every later one, without having to make anything anew.
 
 use super::*;
-use crate::disk::sim::golden;
+use crate::sim::golden;
 
 /// What is in it, in the order of scans, which stays as well.
 fn expected() -> Vec<(Bytes, Bytes)> {

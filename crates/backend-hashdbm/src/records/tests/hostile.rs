@@ -3,7 +3,7 @@
 //! and no more. Nothing ends the process, takes its memory, or goes on for ever.
 
 use super::*;
-use crate::disk::sim::hostile::{with_other_pages, with_other_roots};
+use crate::sim::hostile::{with_other_pages, with_other_roots};
 
 const ROUNDS: usize = 300;
 

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hozo_log::disk::RealDisk;
 use hozo_traits::SystemAmbient;
 
-use crate::disk::RealDisk;
 use crate::records::{Records, RecordsOptions, SyncMode};
 
 const RECORDS: u64 = 1_000_000;

@@ -56,7 +56,7 @@ fn each_writers_prefix_survives() {
         let mut rng = Rng::new(seed).fork(&format!("round {round}"));
         let disk = SimDisk::new();
         let dbm = open(&disk);
-        disk.crash_at(disk.operations() + rng.below(300) as u64, rng.fork("image"));
+        disk.crash_at(disk.operations() + rng.below(300) as u64, rng.fork("image").next());
         let durable: Vec<AtomicU64> = (0..WRITERS).map(|_| AtomicU64::new(0)).collect();
         let done: Vec<AtomicU64> = (0..WRITERS).map(|_| AtomicU64::new(0)).collect();
         std::thread::scope(|scope| {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use hozo_log::disk::{Disk, RealDisk};
+
 use super::*;
-use crate::disk::{Disk, RealDisk};
 use crate::index::pager::{PageSet, Pager};
 
 fn used(tree: &Tree, pages: &Pager) -> PageSet {

@@ -1,7 +1,8 @@
 //! How fast it is. `cargo test --release -- --ignored --nocapture tree_speed`
 
+use hozo_log::disk::{Disk, RealDisk};
+
 use super::*;
-use crate::disk::{Disk, RealDisk};
 use crate::index::pager::Pager;
 
 const KEYS: u64 = 10_000_000;

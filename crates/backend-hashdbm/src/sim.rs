@@ -1,0 +1,4 @@
+//! What tests do to the simulated disk of a volume.
+
+pub(crate) mod golden;
+pub(crate) mod hostile;

@@ -1,0 +1,433 @@
+//! Following a source: connecting, applying, acknowledging, and again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{Either, select};
+use hozo_traits::{
+    ChangeFeed, Durability, Effect, Error, ErrorKind, FeedPart, FollowState, KvStoreExt, Position,
+    Reader, Result, Role, Selection, SnapshotPlace, SourceStatus, Start, Timestamp,
+};
+use parking_lot::Mutex;
+use std::pin::pin;
+
+use crate::apply::Applied;
+use crate::loading::Loading;
+use crate::shared::Shared;
+use crate::signal::Signal;
+
+/// Bytes of updates at once.
+const PART_BYTES: usize = 1 << 20;
+/// After so many bytes of a snapshot it is noted how far it is.
+const LOADED_BYTES: usize = 64 << 20;
+/// Between two attempts to connect: at first, and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How sources are reached, and how time passes.
+#[async_trait]
+pub trait Network: Send + Sync {
+    /// Connects to the server at an address, on behalf of `me`.
+    async fn connect(&self, address: &str, me: &Reader) -> Result<Arc<dyn ChangeFeed>>;
+
+    /// Waits so long.
+    async fn sleep(&self, time: Duration);
+}
+
+/// Whom a server follows, and how that goes.
+#[derive(Default)]
+pub(crate) struct Follow {
+    /// Another one each time somebody else is to be followed, or nobody.
+    generation: AtomicU64,
+    /// Whether updates are being applied.
+    applying: AtomicBool,
+    /// Either of both changed.
+    changed: Signal,
+    status: Mutex<Option<SourceStatus>>,
+    /// The time of the newest update of the source that is here.
+    pub(crate) newest: Mutex<Timestamp>,
+}
+
+impl Follow {
+    /// What was followed is not any more; answers when nothing of it is being
+    /// applied any more.
+    pub(crate) async fn turn(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.changed.tell();
+        self.changed.until(|| (!self.applying.load(Ordering::SeqCst)).then_some(())).await;
+    }
+
+    pub(crate) fn status(&self) -> Option<SourceStatus> {
+        self.status.lock().clone()
+    }
+
+    fn note(&self, change: impl FnOnce(&mut SourceStatus)) {
+        if let Some(status) = &mut *self.status.lock() {
+            change(status);
+        }
+    }
+}
+
+/// Marks that updates are being applied, for as long as it lives.
+struct Applying<'a>(&'a Follow);
+
+impl<'a> Applying<'a> {
+    /// `None` if they are not to be any more.
+    fn begin(follow: &'a Follow, generation: u64) -> Option<Applying<'a>> {
+        follow.applying.store(true, Ordering::SeqCst);
+        let applying = Applying(follow);
+        (follow.generation.load(Ordering::SeqCst) == generation).then_some(applying)
+    }
+}
+
+impl Drop for Applying<'_> {
+    fn drop(&mut self) {
+        self.0.applying.store(false, Ordering::SeqCst);
+        self.0.changed.tell();
+    }
+}
+
+/// Why following ended for now.
+enum End {
+    /// Somebody else is to be followed, or nobody.
+    Turned,
+    /// Trying again makes no sense.
+    Stopped(Error),
+    /// The log is not enough.
+    NeedsSnapshot,
+}
+
+/// Follows whomever the server is to follow, until it stops.
+pub(crate) async fn run(shared: Arc<Shared>, network: Arc<dyn Network>) {
+    let follow = &shared.follow;
+    loop {
+        let generation = follow.generation.load(Ordering::SeqCst);
+        let (source, stopped) = {
+            let standing = shared.standing.lock();
+            (standing.source.clone(), standing.stopped)
+        };
+        if stopped {
+            return;
+        }
+        match source {
+            None => *follow.status.lock() = None,
+            Some(address) => follow_one(&shared, &*network, &address, generation).await,
+        }
+        let turned = || {
+            let now = follow.generation.load(Ordering::SeqCst);
+            (now != generation).then_some(())
+        };
+        follow.changed.until(turned).await;
+    }
+}
+
+/// Follows one source, again and again; ends when it is not to be followed any
+/// more, or when there is nothing more that could be tried.
+async fn follow_one(shared: &Shared, network: &dyn Network, address: &str, generation: u64) {
+    let follow = &shared.follow;
+    *follow.status.lock() = Some(SourceStatus {
+        address: address.to_owned(),
+        server: None,
+        state: FollowState::Connecting,
+        error: None,
+        behind: 0,
+        lag: Duration::ZERO,
+        loaded: None,
+    });
+    let mut wait = BACKOFF.0;
+    loop {
+        let went_well = AtomicBool::new(false);
+        let attempt = pin!(attempt(shared, network, address, generation, &went_well));
+        let turned = || (follow.generation.load(Ordering::SeqCst) != generation).then_some(());
+        let turned = pin!(follow.changed.until(turned));
+        let ended = match select(attempt, turned).await {
+            Either::Left((ended, _)) => ended,
+            // Nothing is left half-applied: what was logged is settled.
+            Either::Right(_) => return,
+        };
+        if went_well.load(Ordering::Relaxed) {
+            wait = BACKOFF.0;
+        }
+        match ended {
+            Ok(End::Turned) => return,
+            Ok(End::NeedsSnapshot) => continue,
+            Ok(End::Stopped(error)) => {
+                tracing::error!(source = address, %error, "following has stopped");
+                follow.note(|status| {
+                    status.state = FollowState::Stopped;
+                    status.error = Some(error.to_string());
+                });
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(source = address, %error, "following was interrupted: trying again");
+                follow.note(|status| {
+                    status.state = FollowState::Connecting;
+                    status.error = Some(error.to_string());
+                });
+            }
+        }
+        let sleep = network.sleep(wait);
+        wait = (wait * 2).min(BACKOFF.1);
+        let turned = || (follow.generation.load(Ordering::SeqCst) != generation).then_some(());
+        let turned = pin!(follow.changed.until(turned));
+        if let Either::Right(_) = select(sleep, turned).await {
+            return;
+        }
+    }
+}
+
+fn reader(shared: &Shared) -> Reader {
+    let me = shared.ulog.me();
+    Reader {
+        server: Some(me),
+        epoch: shared.ulog.state().epoch,
+        name: format!("server {me}"),
+        acknowledges: true,
+    }
+}
+
+async fn attempt(
+    shared: &Shared,
+    network: &dyn Network,
+    address: &str,
+    generation: u64,
+    went_well: &AtomicBool,
+) -> Result<End> {
+    let follow = &shared.follow;
+    let me = reader(shared);
+    let feed = network.connect(address, &me).await?;
+    follow.note(|status| status.server = Some(feed.server()));
+    if let Some(end) = fits(shared, &*feed)? {
+        return Ok(end);
+    }
+    let loading = Loading::read(shared.ulog.disk())?;
+    if loading.is_some() {
+        return load(shared, &*feed, loading, generation, went_well).await;
+    }
+    let numbered = !feed.dbms().is_empty();
+    let start = match numbered {
+        true => Start::After(shared.ulog.state().position),
+        false => Start::Since(since(shared, &*feed)),
+    };
+    let opened = feed.open(start, me).await;
+    let mut updates = match opened {
+        Ok(updates) => updates,
+        Err(error) => match error.kind() {
+            ErrorKind::VersionGone => {
+                tracing::info!(
+                    source = address,
+                    "the source's log does not reach back: loading all records"
+                );
+                return load(shared, &*feed, None, generation, went_well).await;
+            }
+            ErrorKind::Conflict => return Ok(End::Stopped(error)),
+            _ => return Err(error),
+        },
+    };
+    let epoch = shared.ulog.state().epoch;
+    if feed.epoch() < epoch && numbered {
+        // It should have said so itself, and may yet learn of it.
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            "the source is of an older epoch than this server knows: another was promoted since",
+        )
+        .with("source_epoch", feed.epoch())
+        .with("epoch", epoch));
+    }
+    went_well.store(true, Ordering::Relaxed);
+    follow.note(|status| {
+        status.state = FollowState::Following;
+        status.error = None;
+        status.loaded = None;
+    });
+    // What the source has of this server's updates it says first.
+    let mut theirs = Position::default();
+    loop {
+        let part = updates.next(PART_BYTES).await?;
+        let any = !part.updates.is_empty();
+        if any {
+            let Some(_applying) = Applying::begin(follow, generation) else {
+                return Ok(End::Turned);
+            };
+            for update in &part.updates {
+                match shared.apply(update, &mut theirs).await {
+                    Ok(Applied::NeedsSnapshot) => {
+                        drop(updates);
+                        Loading::default().write(shared.ulog.disk())?;
+                        return Ok(End::NeedsSnapshot);
+                    }
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::Conflict => {
+                        return Ok(End::Stopped(error));
+                    }
+                    Err(error) if error.kind() == ErrorKind::Invalid => {
+                        return Ok(End::Stopped(error));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if let Some(last) = part.updates.last() {
+                let mut newest = follow.newest.lock();
+                *newest = last.time.max(*newest);
+            }
+        }
+        heard(shared, &part);
+        if any && numbered {
+            let position = shared.ulog.state().position;
+            shared.ulog.wait(shared.ulog.end()).await?;
+            updates.acknowledge(&position, shared.ulog.state().epoch)?;
+        }
+    }
+}
+
+/// What the source said last of itself.
+fn heard(shared: &Shared, part: &FeedPart) {
+    let here = shared.ulog.state().position;
+    let behind = here.behind(&part.head);
+    let newest = *shared.follow.newest.lock();
+    let lag = match behind {
+        0 => 0,
+        _ => shared.ambient.now().as_micros().saturating_sub(newest.as_micros()),
+    };
+    shared.follow.note(|status| {
+        status.behind = behind;
+        status.lag = Duration::from_micros(lag);
+    });
+}
+
+/// From when on to ask a server whose updates have no numbers.
+fn since(shared: &Shared, feed: &dyn ChangeFeed) -> Timestamp {
+    let known = shared.ulog.state().foreign_of(feed.server()).unwrap_or_default();
+    let skew = shared.standing.lock().skew_ms;
+    let micros = known.as_micros() as i128 + i128::from(skew) * 1000;
+    Timestamp::from_micros(u64::try_from(micros.max(0)).unwrap_or(u64::MAX))
+}
+
+/// Whether a source can be followed at all.
+fn fits(shared: &Shared, feed: &dyn ChangeFeed) -> Result<Option<End>> {
+    let me = shared.ulog.me();
+    let invalid = |message: &'static str| Error::new(ErrorKind::Invalid, message);
+    if feed.server() == me {
+        let error = invalid("the source has the server id of this one: each has one of its own");
+        return Ok(Some(End::Stopped(error.with("server_id", me))));
+    }
+    let theirs = feed.dbms();
+    if theirs.is_empty() {
+        return Ok(None);
+    }
+    let state = shared.ulog.state();
+    let ours = &state.dbms;
+    if let Some(index) = (0..theirs.len()).find(|index| ours.get(*index) != theirs.get(*index)) {
+        let error = invalid(
+            "the source has other DBMs: the configs of both name the same ones in the same order",
+        )
+        .with("index", index)
+        .with("source", &theirs[index])
+        .with("here", ours.get(index).map_or("none", String::as_str));
+        return Ok(Some(End::Stopped(error)));
+    }
+    let role = shared.standing.lock().role;
+    let (own, known) = (state.position.of(me), feed.head().of(me));
+    if role == Role::Follower && own.seq > known.seq {
+        let error = Error::new(
+            ErrorKind::Conflict,
+            "this server has updates of its own that the source never got, from when it was a \
+             master: promote it, or remove its update log and its stores to begin anew as a \
+             follower",
+        )
+        .with("updates", own.seq - known.seq);
+        return Ok(Some(End::Stopped(error)));
+    }
+    Ok(None)
+}
+
+/// Loads all records of the source, from where that was interrupted.
+async fn load(
+    shared: &Shared,
+    feed: &dyn ChangeFeed,
+    loading: Option<Loading>,
+    generation: u64,
+    went_well: &AtomicBool,
+) -> Result<End> {
+    let follow = &shared.follow;
+    if shared.standing.lock().role == Role::DualMaster {
+        return Ok(End::Stopped(Error::new(
+            ErrorKind::VersionGone,
+            "the other master's log does not reach back to where this one was: let this one begin \
+             anew as a follower, then make it a master again",
+        )));
+    }
+    follow.note(|status| status.state = FollowState::Loading);
+    let disk = shared.ulog.disk();
+    let place = loading.and_then(|loading| loading.0);
+    let begun = feed.snapshot(place.clone(), reader(shared)).await;
+    let mut snapshot = match begun {
+        Err(error) if error.kind() == ErrorKind::VersionGone && place.is_some() => {
+            // From the beginning, then.
+            Loading::default().write(disk)?;
+            return Ok(End::NeedsSnapshot);
+        }
+        begun => begun?,
+    };
+    went_well.store(true, Ordering::Relaxed);
+    if place.is_none() {
+        let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
+        // What is here is of no use any more, and that must not be forgotten.
+        Loading::default().write(disk)?;
+        for records in &shared.records {
+            records.clear(Durability::Sequenced).await?;
+        }
+    }
+    let (mut loaded, mut unsynced) = (0u64, 0);
+    let mut reached: Option<SnapshotPlace> = place;
+    while let Some(part) = snapshot.next(PART_BYTES).await? {
+        let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
+        loaded += part.records.len() as u64;
+        let records = shared.records.get(part.place.dbm as usize).ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, "the source has a DBM that this server has not")
+                .with("dbm_index", part.place.dbm)
+        })?;
+        put_all(&**records, &part.records).await?;
+        let of = part.of.max(loaded);
+        follow.note(|status| status.loaded = Some((loaded, of)));
+        reached = Some(part.place);
+        unsynced += part.records.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        if unsynced > LOADED_BYTES {
+            unsynced = 0;
+            for records in &shared.records {
+                records.synchronise().await?;
+            }
+            Loading(reached.clone()).write(disk)?;
+        }
+    }
+    let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
+    for records in &shared.records {
+        records.synchronise().await?;
+    }
+    let from = match reached {
+        Some(place) => place.from,
+        // There were no records.
+        None => feed.head(),
+    };
+    shared.ulog.restart(from, feed.newest(), feed.epoch())?;
+    shared.checkpoint_now()?;
+    Loading::remove(disk)?;
+    tracing::info!(records = loaded, "all records were loaded");
+    Ok(End::NeedsSnapshot)
+}
+
+async fn put_all(
+    records: &dyn hozo_traits::KvStore,
+    all: &[(bytes::Bytes, bytes::Bytes)],
+) -> Result<()> {
+    let keys: Vec<_> = all.iter().map(|(key, _)| key.clone()).collect();
+    let effects: Vec<_> = all
+        .iter()
+        .map(|(key, value)| Effect::Set { key: key.clone(), value: value.clone() })
+        .collect();
+    let selection = Selection::Keys { keys: &keys, values: false };
+    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.clone())).await?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Waiting for updates that are between log and records.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How many updates are under way, by two turns.
+#[derive(Default)]
+pub(crate) struct Inflight {
+    turn: AtomicUsize,
+    counts: [AtomicUsize; 2],
+}
+
+impl Inflight {
+    /// An update begins; it is under way until what is answered is dropped.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        loop {
+            let turn = self.turn.load(Ordering::SeqCst);
+            let count = &self.counts[turn & 1];
+            count.fetch_add(1, Ordering::SeqCst);
+            if self.turn.load(Ordering::SeqCst) == turn {
+                return Entered(count);
+            }
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits until all updates are over that were under way when this began;
+    /// whether they are within the time. By one thread at a time.
+    pub(crate) fn pass(&self, within: Duration) -> bool {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        let until = Instant::now() + within;
+        while self.counts[turn & 1].load(Ordering::SeqCst) > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        true
+    }
+}
+
+/// An update that is under way.
+pub(crate) struct Entered<'a>(&'a AtomicUsize);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,172 @@
+//! Records whose updates are logged.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hozo_traits::{
+    Change, Durability, Effect, Error, ErrorKind, KvCapabilities, KvPart, KvScan, KvSizes, KvStore,
+    Present, Result, Selection, What,
+};
+
+use crate::shared::Shared;
+
+/// A DBM: its records, before which the update log has what becomes of them.
+///
+/// Effects are appended to the log while the records are held that they are
+/// about, so in the order in which they are made, and before they are. An
+/// update is durable when the log is; the records need no fsync of their own.
+pub(crate) struct LoggedKv {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: u32,
+    pub(crate) inner: Arc<dyn KvStore>,
+}
+
+#[async_trait]
+impl KvStore for LoggedKv {
+    fn capabilities(&self) -> KvCapabilities {
+        KvCapabilities { persistent: true, ..self.inner.capabilities() }
+    }
+
+    async fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn update(
+        &self,
+        selection: Selection<'_>,
+        durability: Durability,
+        change: Change<'_>,
+    ) -> Result<Vec<Effect>> {
+        let shared = &*self.shared;
+        shared.refuse_writes()?;
+        let capabilities = self.inner.capabilities();
+        let under_way = shared.inflight.enter();
+        let mut logged = shared.unsettled.guard();
+        let effects = self
+            .inner
+            .update(selection, Durability::Sequenced, &mut |found| {
+                let effects = change(found)?;
+                if effects.is_empty() {
+                    return Ok(effects);
+                }
+                check(&capabilities, &effects, &selection, found)?;
+                shared.unsettled.refuse()?;
+                // Again: between the two somebody else may have become the master.
+                shared.refuse_writes()?;
+                logged.begins(shared.ulog.end());
+                let what =
+                    What::Records { dbm: self.index, effects: effects.clone(), reduced: false };
+                logged.ends(shared.ulog.append_own(what, shared.ambient.now(), durability)?);
+                Ok(effects)
+            })
+            .await?;
+        let end = logged.settled();
+        drop(under_way);
+        match end {
+            Some((end, seq)) => {
+                if durability == Durability::Durable || shared.config.ack > 0 {
+                    shared.ulog.wait(end).await?;
+                }
+                if shared.config.ack > 0 {
+                    shared
+                        .acknowledged_up_to(seq, shared.config.ack, shared.config.ack_timeout)
+                        .await?;
+                }
+            }
+            // What it saw must not be taken back any more.
+            None if durability == Durability::Durable => {
+                shared.ulog.wait(shared.ulog.end()).await?;
+            }
+            None => {}
+        }
+        Ok(effects)
+    }
+
+    async fn scan(&self, scan: KvScan<'_>) -> Result<KvPart> {
+        self.inner.scan(scan).await
+    }
+
+    async fn count(&self) -> Result<u64> {
+        self.inner.count().await
+    }
+
+    async fn sizes(&self) -> Result<KvSizes> {
+        self.inner.sizes().await
+    }
+
+    async fn synchronise(&self) -> Result<()> {
+        self.shared.ulog.wait(self.shared.ulog.end()).await?;
+        self.inner.synchronise().await
+    }
+
+    async fn rebuild(&self) -> Result<()> {
+        self.inner.rebuild().await
+    }
+}
+
+/// Up to so many selected keys, an effect's key is looked for one by one.
+const KEYS_COMPARED_MAX: usize = 16;
+
+/// KV-7 and KV-10, before anything is logged: what the records would refuse must
+/// not be in the log.
+fn check(
+    capabilities: &KvCapabilities,
+    effects: &[Effect],
+    selection: &Selection<'_>,
+    found: &[Present],
+) -> Result<()> {
+    let mut bytes = 0usize;
+    for effect in effects {
+        bytes = bytes.saturating_add(effect.bytes());
+        let (key, value) = match effect {
+            Effect::Set { key, value } => (key.len(), value.len()),
+            Effect::Remove { .. } => continue,
+            Effect::Clear if effects.len() == 1 => return Ok(()),
+            Effect::Clear => {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    "an update that clears does nothing else",
+                ));
+            }
+        };
+        if key > capabilities.key_bytes_max {
+            return Err(Error::new(ErrorKind::TooLarge, "the key is too long")
+                .with("bytes", key)
+                .with("key_bytes_max", capabilities.key_bytes_max));
+        }
+        if value > capabilities.value_bytes_max {
+            return Err(Error::new(ErrorKind::TooLarge, "the value is too long")
+                .with("bytes", value)
+                .with("value_bytes_max", capabilities.value_bytes_max));
+        }
+    }
+    if bytes > capabilities.update_bytes_max {
+        return Err(Error::new(ErrorKind::TooLarge, "the update has too many bytes")
+            .with("bytes", bytes)
+            .with("update_bytes_max", capabilities.update_bytes_max));
+    }
+    let selected: &[Bytes] = match selection {
+        Selection::Keys { keys, .. } => keys,
+        Selection::First => found.first().map_or(&[], |first| std::slice::from_ref(&first.key)),
+    };
+    let set: HashSet<&Bytes> = match selected.len() {
+        0..=KEYS_COMPARED_MAX => HashSet::new(),
+        _ => selected.iter().collect(),
+    };
+    let is_selected = |key: &Bytes| {
+        if set.is_empty() { selected.contains(key) } else { set.contains(key) }
+    };
+    let stray = effects.iter().any(|effect| match effect {
+        Effect::Set { key, .. } | Effect::Remove { key } => !is_selected(key),
+        Effect::Clear => false,
+    });
+    if stray {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "an update has an effect on a key that it did not select",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! What all parts of one server's replication share.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hozo_traits::{
+    Ambient, ConflictReport, Durability, Effect, Error, ErrorKind, KvStore, Result, Role,
+    Selection, Update, What,
+};
+use parking_lot::Mutex;
+
+use crate::Config;
+use crate::follow::Follow;
+use crate::followers::Followers;
+use crate::inflight::Inflight;
+use crate::merge::Contest;
+use crate::role::RoleFile;
+use crate::ulog::checkpoint::Checkpoint;
+use crate::ulog::{Place, Ulog};
+use crate::unsettled::Unsettled;
+
+/// Conflicts that are kept to be looked at.
+const CONFLICTS_KEPT: usize = 1000;
+
+/// For so long a checkpoint waits for updates that are under way.
+const PASS_MAX: Duration = Duration::from_secs(10);
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) ulog: Arc<Ulog>,
+    /// The records themselves, by index, past the log.
+    pub(crate) records: Vec<Arc<dyn KvStore>>,
+    pub(crate) followers: Followers,
+    pub(crate) unsettled: Unsettled,
+    pub(crate) inflight: Inflight,
+    pub(crate) follow: Follow,
+    /// Which run of the system this is.
+    pub(crate) boot: [u8; 16],
+    /// What is to be checkpointed was written from here on.
+    pub(crate) checkpointed: AtomicU64,
+    checkpointing: Mutex<()>,
+    /// Whether writes are taken: the short answer to what `standing` says.
+    writes: AtomicBool,
+    pub(crate) standing: Mutex<Standing>,
+    pub(crate) conflicts: Mutex<VecDeque<ConflictReport>>,
+}
+
+/// What a server is just now.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) role: Role,
+    /// Whom it follows.
+    pub(crate) source: Option<String>,
+    /// Added to the time from which updates are asked of it, if they have no
+    /// numbers.
+    pub(crate) skew_ms: i64,
+    /// Why it takes no writes although it is a master.
+    pub(crate) fenced: Option<String>,
+    pub(crate) stopped: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        ambient: Arc<dyn Ambient>,
+        ulog: Arc<Ulog>,
+        records: Vec<Arc<dyn KvStore>>,
+        standing: Standing,
+        boot: [u8; 16],
+    ) -> Shared {
+        ulog.remember_changes(standing.role == Role::DualMaster);
+        let writes = AtomicBool::new(standing.takes_writes());
+        Shared {
+            config,
+            ambient,
+            ulog,
+            records,
+            followers: Followers::default(),
+            unsettled: Unsettled::default(),
+            inflight: Inflight::default(),
+            follow: Follow::default(),
+            boot,
+            checkpointed: AtomicU64::new(0),
+            checkpointing: Mutex::new(()),
+            writes,
+            standing: Mutex::new(standing),
+            conflicts: Mutex::default(),
+        }
+    }
+
+    /// An error unless clients may write here.
+    #[inline]
+    pub(crate) fn refuse_writes(&self) -> Result<()> {
+        if self.writes.load(Ordering::Acquire) { Ok(()) } else { Err(self.no_writes()) }
+    }
+
+    #[cold]
+    fn no_writes(&self) -> Error {
+        let standing = self.standing.lock();
+        if standing.stopped {
+            return Error::new(ErrorKind::Unavailable, "the server stops");
+        }
+        if let Some(why) = &standing.fenced {
+            return Error::new(ErrorKind::ReadOnly, why.clone());
+        }
+        let error = Error::new(
+            ErrorKind::ReadOnly,
+            "this server is a follower: write to its source, or promote it",
+        );
+        match &standing.source {
+            Some(source) => error.with("source", source),
+            None => error,
+        }
+    }
+
+    /// Changes what this server is, and remembers it for the next time if
+    /// `keep` says so.
+    pub(crate) fn stand(&self, keep: bool, change: impl FnOnce(&mut Standing)) -> Result<()> {
+        let mut standing = self.standing.lock();
+        let mut next = standing.clone();
+        change(&mut next);
+        if keep {
+            RoleFile { role: next.role, source: next.source.clone() }.write(self.ulog.disk())?;
+        }
+        self.ulog.remember_changes(next.role == Role::DualMaster);
+        self.writes.store(next.takes_writes(), Ordering::Release);
+        *standing = next;
+        Ok(())
+    }
+
+    /// Another server is the master in a newer epoch than is known here: no
+    /// write is taken any more.
+    pub(crate) fn fence(&self, epoch: u64) -> Error {
+        let why = format!(
+            "another server was promoted, in epoch {epoch}: write there, and let this one follow it"
+        );
+        let known = why.clone();
+        // Nothing is written, so nothing fails.
+        let _ = self.stand(false, |standing| {
+            if standing.role.takes_writes() {
+                tracing::error!(%why, "no writes are taken any more");
+                standing.fenced = Some(why);
+            }
+        });
+        Error::new(ErrorKind::ReadOnly, known).with("epoch", epoch)
+    }
+
+    /// Waits until so many followers have this server's updates up to a number.
+    pub(crate) async fn acknowledged_up_to(
+        &self,
+        seq: u64,
+        followers: u32,
+        within: Duration,
+    ) -> Result<()> {
+        let me = self.ulog.me();
+        let deadline = Instant::now() + within;
+        let look = || {
+            let having = self.followers.having(me, seq);
+            let fenced = !self.writes.load(Ordering::Acquire);
+            let over = having >= followers || fenced || Instant::now() >= deadline;
+            over.then_some((having, fenced))
+        };
+        let (having, fenced) = self.followers.changed.until(look).await;
+        if having >= followers {
+            return Ok(());
+        }
+        let error = match fenced {
+            true => self.no_writes(),
+            false => Error::new(
+                ErrorKind::TimedOut,
+                "the update is made and durable here, but not enough followers have it; it is \
+                 unknown which of them will",
+            ),
+        };
+        Err(error
+            .with("followers_having_it", having)
+            .with("followers_wanted", followers)
+            .with("update", seq))
+    }
+
+    async fn redo(&self, update: &Update) -> Result<()> {
+        redo(&self.records, update).await
+    }
+
+    /// Makes the records what the log says, from a place on.
+    pub(crate) fn settle(&self, from: Place) -> Result<()> {
+        self.ulog.replay(from, |update| hozo_traits::exec::block_on(self.redo(update)))?;
+        if self.unsettled.settled(from) {
+            tracing::info!("the records are what the update log says again");
+        }
+        Ok(())
+    }
+
+    /// Has everything that is in the log now in the records, durably, and says
+    /// so in the directory, so that no more than what follows is replayed.
+    pub(crate) fn checkpoint_now(&self) -> Result<()> {
+        self.checkpoint(false)
+    }
+
+    pub(crate) fn checkpoint(&self, closed: bool) -> Result<()> {
+        let _one = self.checkpointing.lock();
+        let place = self.ulog.mark()?;
+        // What is in the log below the mark may be on its way to the records.
+        if !self.inflight.pass(PASS_MAX) {
+            return Err(Error::new(ErrorKind::Busy, "an update takes long: no checkpoint now"));
+        }
+        self.unsettled.refuse()?;
+        for records in &self.records {
+            hozo_traits::exec::block_on(records.synchronise())?;
+        }
+        hozo_traits::exec::block_on(self.ulog.wait(self.ulog.end()))?;
+        Checkpoint { place, boot: self.boot, closed }.write(self.ulog.disk())?;
+        self.checkpointed.store(place, Ordering::Release);
+        Ok(())
+    }
+
+    /// Notes conflicts that were settled.
+    pub(crate) fn found(&self, dbm: u32, contests: Vec<Contest>) {
+        if contests.is_empty() {
+            return;
+        }
+        let found = self.ambient.now();
+        let mut kept = self.conflicts.lock();
+        for Contest { key, kept: stands, lost } in contests {
+            if kept.len() == CONFLICTS_KEPT {
+                kept.pop_back();
+            }
+            kept.push_front(ConflictReport {
+                found,
+                dbm,
+                key,
+                kept: (stands.server, stands.time),
+                lost: (lost.server, lost.time),
+            });
+        }
+    }
+}
+
+/// Makes an update's effects in the records, whatever they are now.
+pub(crate) async fn redo(records: &[Arc<dyn KvStore>], update: &Update) -> Result<()> {
+    let What::Records { dbm, effects, .. } = &update.what else { return Ok(()) };
+    let Some(records) = records.get(*dbm as usize) else {
+        return Err(Error::new(ErrorKind::Corrupt, "the update log has a DBM that there is not")
+            .with("dbm_index", dbm));
+    };
+    if effects.is_empty() {
+        return Ok(());
+    }
+    let keys = keys_of(effects);
+    let selection = Selection::Keys { keys: &keys, values: false };
+    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.clone())).await?;
+    Ok(())
+}
+
+/// The keys that effects are about; none for a clearing.
+pub(crate) fn keys_of(effects: &[Effect]) -> Vec<Bytes> {
+    let key = |effect: &Effect| match effect {
+        Effect::Set { key, .. } | Effect::Remove { key } => Some(key.clone()),
+        Effect::Clear => None,
+    };
+    effects.iter().filter_map(key).collect()
+}
+
+impl Standing {
+    fn takes_writes(&self) -> bool {
+        self.role.takes_writes() && self.fenced.is_none() && !self.stopped
+    }
+}
