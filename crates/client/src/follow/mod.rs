@@ -23,7 +23,7 @@ impl Client {
     ///
     /// A server without Hozo's replication is taken for one of Tkrzw, whose
     /// updates have no numbers: each has one effect, a reach of 0, and the
-    /// server as its origin; positions are empty. There, a feed starts
+    /// server as its origin; positions are empty, and no DBM has a name. There, a feed starts
     /// [`Since`](hozo_traits::Start::Since) a time, in milliseconds; a start after
     /// a position, and a snapshot, are
     /// [`Unsupported`](hozo_traits::ErrorKind::Unsupported).

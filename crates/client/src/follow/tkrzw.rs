@@ -29,8 +29,6 @@ const WAIT_S: f64 = 1.0;
 const SEARCH_MAX: Duration = Duration::from_secs(120);
 /// At most so many updates make a part.
 const PART_UPDATES_MAX: usize = 4096;
-/// Such a server has no more DBMs.
-const DBMS_MAX: usize = 200;
 /// Its log has 48 bits for a time.
 const MILLIS_MAX: u64 = (1 << 48) - 1;
 
@@ -38,7 +36,6 @@ const MILLIS_MAX: u64 = (1 << 48) - 1;
 pub(super) struct Feed {
     client: Client,
     server: ServerId,
-    dbms: Vec<String>,
     newest: Arc<Newest>,
 }
 
@@ -60,17 +57,7 @@ impl Feed {
     /// Greets the server, by asking for what comes from now on.
     pub(super) async fn greet(client: &Client, reader: &Reader) -> Result<Feed> {
         let (_, server) = open(client, client.inner.ambient.now(), reader).await?;
-        let mut dbms = Vec::new();
-        for dbm in client.dbms().await? {
-            let index = usize::try_from(dbm.index).unwrap_or(usize::MAX);
-            if index >= DBMS_MAX {
-                let error = wire::wrong("the server has a DBM with an index that cannot be");
-                return Err(error.with("index", dbm.index));
-            }
-            dbms.resize(dbms.len().max(index + 1), String::new());
-            dbms[index] = dbm.name;
-        }
-        Ok(Feed { client: client.clone(), server, dbms, newest: Arc::default() })
+        Ok(Feed { client: client.clone(), server, newest: Arc::default() })
     }
 }
 
@@ -106,7 +93,8 @@ impl ChangeFeed for Feed {
     }
 
     fn dbms(&self) -> Vec<String> {
-        self.dbms.clone()
+        // They have none; how many there are does not matter to who follows.
+        Vec::new()
     }
 
     fn head(&self) -> Position {
