@@ -66,6 +66,8 @@ mod plan;
 mod problem;
 mod process;
 mod registry;
+#[cfg(feature = "rpc")]
+mod replication;
 mod secret;
 mod section;
 mod serving;
