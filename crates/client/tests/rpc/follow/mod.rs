@@ -14,6 +14,9 @@ use hozo_proto::hozo_v1 as proto;
 use hozo_proto::hozo_v1::follow_response::Response;
 use hozo_traits::{Position, Reach, Reader, ServerId};
 
+/// Who waited so often, while everything is in this process, waits in vain.
+const WAITS_MAX: usize = 100_000;
+
 pub(crate) fn server(id: u32) -> ServerId {
     ServerId::new(id).expect("an id")
 }

@@ -8,7 +8,7 @@ use hozo_traits::{Effect, FeedReader, Position, Reader, Result, Start, Timestamp
 use tokio::sync::mpsc;
 
 use super::fake::{Call, client};
-use super::{part, position, reach, reader, server, update, welcome};
+use super::{WAITS_MAX, part, position, reach, reader, server, update, welcome};
 use crate::run_paused;
 
 /// A reader of what is said after a welcome.
@@ -215,6 +215,7 @@ fn nothing_is_lost_when_waiting_is_dropped() {
             match updates.next(usize::MAX).now_or_never() {
                 None => {
                     dropped += 1;
+                    assert!(dropped < WAITS_MAX, "nothing comes any more");
                     tokio::task::yield_now().await;
                 }
                 Some(Ok(part)) => {

@@ -10,7 +10,7 @@ use hozo_traits::{SnapshotPart, SnapshotPlace, SnapshotReader};
 use tokio::sync::mpsc;
 
 use super::fake::{Call, client};
-use super::{position, reader, said, welcome, wire};
+use super::{WAITS_MAX, position, reader, said, welcome, wire};
 use crate::run_paused;
 
 /// Records of a DBM, after 7:10, and where it goes on.
@@ -170,7 +170,8 @@ fn nothing_of_a_snapshot_is_lost_when_waiting_is_dropped() {
         let feed = client.feed(&reader()).await.expect("it is welcome");
         let mut reader = feed.snapshot(None, reader()).await.expect("it is welcome");
         let mut keys = Vec::new();
-        loop {
+        for waits in 0.. {
+            assert!(waits < WAITS_MAX, "nothing comes any more");
             match reader.next(usize::MAX).now_or_never() {
                 None => tokio::task::yield_now().await,
                 Some(Ok(None)) => break,

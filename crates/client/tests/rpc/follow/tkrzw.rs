@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::fake::{Call, client};
-use super::{reader, server};
+use super::{WAITS_MAX, reader, server};
 use crate::run_paused;
 
 /// What it begins with: that it is server 5.
@@ -269,8 +269,10 @@ fn nothing_is_lost_when_waiting_is_dropped() {
         })
         .await;
         let mut updates = feed.open(since(), reader()).await.expect("it answers");
-        let mut times = Vec::new();
+        let (mut times, mut waits) = (Vec::new(), 0);
         while times.len() < 49 {
+            waits += 1;
+            assert!(waits < WAITS_MAX, "nothing comes any more");
             match updates.next(30).now_or_never() {
                 None => tokio::task::yield_now().await,
                 Some(part) => {
