@@ -85,6 +85,25 @@ pub(crate) struct Merged {
     pub(crate) conflicts: Vec<Contest>,
 }
 
+impl Tail {
+    fn refuse_closed(&self) -> Result<()> {
+        match self.closed {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Unavailable, "the update log is closed")),
+        }
+    }
+
+    /// A state with more servers could not be read again.
+    fn refuse_more_servers(&self, origin: ServerId) -> Result<()> {
+        let known = self.state.position.of(origin).seq > 0;
+        if known || self.state.position.iter().count() < codec::SERVERS_MAX {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TooLarge, "updates of too many servers are in one log")
+            .with("most", codec::SERVERS_MAX))
+    }
+}
+
 impl Ulog {
     pub(crate) fn me(&self) -> ServerId {
         self.core.me
@@ -104,9 +123,9 @@ impl Ulog {
         self.core.durable.lock().clone()
     }
 
-    /// Where the log ends.
+    /// Where the log ends; the log's own marks may be behind it.
     pub(crate) fn end(&self) -> Place {
-        self.core.log.head()
+        self.sync.marks().written
     }
 
     /// Bytes that the log takes.
@@ -219,6 +238,7 @@ impl Ulog {
     pub(crate) fn restart(&self, position: Position, newest: Timestamp, epoch: u64) -> Result<()> {
         let end = {
             let mut tail = self.core.tail.lock();
+            tail.refuse_closed()?;
             let own = tail.state.position.of(self.core.me);
             tail.state.position = position;
             // A server's own numbers never go back.
@@ -227,12 +247,14 @@ impl Ulog {
             }
             tail.state.newest = tail.state.newest.max(newest);
             tail.state.epoch = tail.state.epoch.max(epoch);
+            tail.state.begins = self.core.log.head();
+            self.places.restart(tail.state.begins);
             self.write_state(&mut tail)?;
-            let at = tail.state_at;
-            self.places.restart(at);
-            self.core.log.head()
+            let end = self.core.log.head();
+            self.sync.wrote(end, Durability::Durable);
+            end
         };
-        self.sync.wrote(end, Durability::Durable);
+        self.appended.tell();
         hozo_traits::exec::block_on(self.sync.wait(end))
     }
 
@@ -243,10 +265,9 @@ impl Ulog {
         value: &[u8],
         durability: Durability,
     ) -> Result<()> {
-        if tail.closed {
-            return Err(Error::new(ErrorKind::Unavailable, "the update log is closed"));
-        }
+        tail.refuse_closed()?;
         self.sync.refuse_if_poisoned()?;
+        tail.refuse_more_servers(update.origin)?;
         let key = codec::encode_key(update);
         let log = &self.core.log;
         let place = log.append(UPDATE, &key, value)?;
@@ -316,6 +337,7 @@ impl Ulog {
     /// still to be synced.
     pub(crate) fn mark(&self) -> Result<Place> {
         let mut tail = self.core.tail.lock();
+        tail.refuse_closed()?;
         self.write_state(&mut tail)?;
         self.sync.wrote(self.core.log.head(), Durability::Durable);
         Ok(tail.state_at)
@@ -365,10 +387,10 @@ impl Ulog {
     /// No more appends; what was appended is synced.
     pub(crate) fn close(&self) -> Result<()> {
         self.core.tail.lock().closed = true;
-        self.core.log.sync().map(drop)?;
+        let synced = hozo_traits::exec::block_on(self.sync.wait(self.end()));
         self.core.log.say_durable();
         self.appended.tell();
-        Ok(())
+        synced
     }
 
     pub(crate) fn is_closed(&self) -> bool {
