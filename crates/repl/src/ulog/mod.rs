@@ -179,6 +179,7 @@ impl Ulog {
     /// server's knowledge, is settled: the later one stands.
     pub(crate) fn append_other(&self, update: &Update) -> Result<Merged> {
         let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
         let settled = tail.recent.merge(update);
         let (effects, conflicts) = (settled.effects, settled.conflicts);
         let reduced = match update.what {
@@ -203,6 +204,7 @@ impl Ulog {
             return Err(Error::new(ErrorKind::Internal, "only records are cleared"));
         };
         let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
         let stamp = Stamp::of(update);
         let (mut effects, mut conflicts) = (Vec::new(), Vec::new());
         for key in keys {
@@ -223,8 +225,36 @@ impl Ulog {
 
     /// Whether records may have been changed here of which the server that is
     /// followed does not know.
-    pub(crate) fn may_conflict(&self) -> bool {
-        !self.core.tail.lock().recent.is_empty()
+    pub(crate) fn may_conflict(&self) -> Result<bool> {
+        let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
+        Ok(!tail.recent.is_empty())
+    }
+
+    /// Has what was changed here before the log was opened remembered, from the
+    /// log, if that is needed and was not done: all after a number of this
+    /// server's, which the one that is followed knows.
+    fn recall(&self, tail: &mut Tail, known: u64) -> Result<()> {
+        if !tail.recent.lacks_older() {
+            return Ok(());
+        }
+        // Not behind one who waits to remove something, who may wait for one
+        // who waits for the tail.
+        let _pin = self.pins.read_recursive();
+        let (log, me) = (&self.core.log, self.core.me);
+        tail.recent.begin_again();
+        let found = self.places.behind(log, me, known)?;
+        for record in log.records_from(found.map_or(0, |(place, _)| place)) {
+            let record = record?;
+            if record.kind != UPDATE {
+                continue;
+            }
+            let head = codec::decode_head(record.key)?;
+            if head.server == me && head.origin == me && head.reach.seq > known {
+                tail.recent.changed_here(&codec::decode(record.key, record.value)?);
+            }
+        }
+        Ok(())
     }
 
     /// What is changed here from now on is later than this.
@@ -329,8 +359,11 @@ impl Ulog {
     }
 
     /// Forgets what a source is known to have.
-    pub(crate) fn known_there(&self, reach: Reach) {
-        self.core.tail.lock().recent.known(reach.seq);
+    pub(crate) fn known_there(&self, reach: Reach) -> Result<()> {
+        let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, reach.seq)?;
+        tail.recent.known(reach.seq);
+        Ok(())
     }
 
     /// Writes a state at the end, and answers where, with everything below it

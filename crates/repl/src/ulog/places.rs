@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use hozo_log::Log;
-use hozo_traits::{Position, Result, Timestamp};
+use hozo_traits::{Position, Result, ServerId, Timestamp};
 use parking_lot::Mutex;
 
 use super::Place;
@@ -68,6 +68,20 @@ impl Places {
     /// the log does not reach back so far.
     pub(super) fn since(&self, log: &Log, time: Timestamp) -> Result<Option<(Place, Arc<State>)>> {
         match self.last(log, |state| state.newest < time)? {
+            Some(found) => Ok(Some(found)),
+            None => self.first(log),
+        }
+    }
+
+    /// Where to begin for a server's updates after a number; the oldest place if
+    /// the log does not reach back so far.
+    pub(super) fn behind(
+        &self,
+        log: &Log,
+        server: ServerId,
+        seq: u64,
+    ) -> Result<Option<(Place, Arc<State>)>> {
+        match self.last(log, |state| state.position.of(server).seq <= seq)? {
             Some(found) => Ok(Some(found)),
             None => self.first(log),
         }

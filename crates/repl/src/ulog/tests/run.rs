@@ -156,3 +156,36 @@ fn an_update_that_has_no_room_leaves_nothing() {
     drop(ulog);
     assert_eq!(open(&disk).reach_of(server(1)).seq, 5);
 }
+
+#[test]
+fn what_was_changed_before_the_log_was_opened_is_remembered() {
+    for (known, conflicts) in [(0, 2), (1, 1), (2, 0)] {
+        let disk = SimDisk::new();
+        let ulog = open(&disk);
+        ulog.remember_changes(true);
+        own(&ulog, 50, set("a", "mine"));
+        fill_with_others(&ulog);
+        own(&ulog, 60, set("b", "mine"));
+        synced(&ulog);
+        drop(ulog);
+        let ulog = open(&disk);
+        ulog.remember_changes(true);
+        if known > 0 {
+            ulog.known_there(Reach { seq: known, digest: 0 }).unwrap();
+        }
+        assert_eq!(ulog.may_conflict().unwrap(), conflicts > 0);
+        let mut other = Other::new(2);
+        for key in ["a", "b"] {
+            ulog.append_other(&other.made(20, set(key, "theirs"))).unwrap();
+        }
+        assert_eq!(ulog.state().conflicts, conflicts, "{known} were known");
+    }
+}
+
+/// Segments of updates of another server, which knew all.
+fn fill_with_others(ulog: &Ulog) {
+    let mut third = Other::new(3);
+    for _ in 0..12 {
+        ulog.append_other(&third.made(55, set("c", vec![3; 15_000]))).expect("appended");
+    }
+}
