@@ -18,11 +18,11 @@ mod volume;
 use std::path::{Path, PathBuf};
 
 use hozo_directory::Lock;
+use hozo_log::disk::{Disk, RealDisk};
 use hozo_traits::{Error, ErrorKind, Result};
 
 use crate::Config;
 use crate::store::{LOCK_FILE, MARKER, PAGES, RECORDS, dbms_in};
-use hozo_log::disk::{Disk, RealDisk};
 
 pub use findings::{Damage, Findings, Loss, VolumeFindings};
 pub use repair::{Repaired, RepairedVolume, repair};

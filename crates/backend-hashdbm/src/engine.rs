@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
+use hozo_log::disk::Disk;
+use hozo_log::{Entry, Record};
 use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 
@@ -15,8 +17,6 @@ use crate::index::PAGE_BYTES;
 use crate::index::table::SHARDS;
 use crate::index::tree::{Cursor, Direction};
 use crate::volume::{Core, Opening, Volume, VolumeOptions};
-use hozo_log::disk::Disk;
-use hozo_log::{Entry, Record};
 
 mod index;
 mod key;

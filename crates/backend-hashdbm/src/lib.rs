@@ -58,8 +58,8 @@
 //!   process with SIGBUS.
 //! - It runs where Rust knows `linux`, little-endian, with 64 bits.
 //!
-//! `docs/formats/hashdbm.md` has the format, byte by byte; `ARCHITECTURE.md` says
-//! why it is as it is.
+//! `docs/formats/hashdbm.md` and `docs/formats/log.md` have the format, byte by
+//! byte; `ARCHITECTURE.md` says why it is as it is.
 #![deny(unsafe_code)]
 
 mod check;

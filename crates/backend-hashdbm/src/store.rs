@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hozo_directory::{Lock, Marker, io_error};
+use hozo_log::disk::{Disk, DiskFile, RealDisk};
 use hozo_ordered::{Limits, OrderedPages, OrderedPagesConfig, Sequenced};
 use hozo_traits::{Ambient, KvStore, PageStore, Result, Store, check_dbm_name, exec};
 use parking_lot::Mutex;
@@ -15,7 +16,6 @@ use crate::Config;
 use crate::engine::Engine;
 use crate::records::{Records, RecordsOptions};
 use crate::volume::VolumeOptions;
-use hozo_log::disk::{Disk, DiskFile, RealDisk};
 
 /// What a store's directory is marked with.
 pub(crate) const MARKER: Marker = Marker { backend: crate::NAME, format: 1 };

@@ -1,9 +1,10 @@
 //! A stack's frontends, running.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use hozo_traits::{Dbm, Endpoint, Error, ErrorKind, Health, Parts, Result, Running};
+use hozo_traits::{Dbm, Endpoint, Error, ErrorKind, Health, Parts, Replicator, Result, Running};
 
 use crate::plan::DbmPlan;
 use crate::registry::BuiltFrontend;
@@ -40,6 +41,7 @@ impl Stack {
     /// A DBM of the config, for a frontend; opens its store if this process has
     /// not yet.
     pub fn dbm(&self, dbm: &DbmPlan) -> Result<Dbm> {
+        self.replicator()?;
         let store = dbm.store(self.plan());
         let records =
             self.records(store.name(), dbm.name()).map_err(|e| e.with("dbm", dbm.name()))?;
@@ -52,6 +54,19 @@ impl Stack {
         })
     }
 
+    /// This server's part in replication, if the config has one.
+    fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
+        match self.plan().replication() {
+            None => Ok(None),
+            // Without the log, updates would be missing from it for ever.
+            Some(replication) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this version checks what a config says about replication, and cannot open it yet",
+            )
+            .with("replication", replication.name())),
+        }
+    }
+
     /// Opens the stores of all DBMs and starts every frontend of the config that
     /// the [`Registry`](crate::Registry) has: all of them, or none. A stack that
     /// has nothing to start is an [`Invalid`](ErrorKind::Invalid) error.
@@ -61,7 +76,7 @@ impl Stack {
             return Err(Error::new(ErrorKind::Invalid, "the config has no frontend to serve"));
         }
         let dbms = self.plan().dbms().iter().map(|dbm| self.dbm(dbm)).collect::<Result<_>>()?;
-        let parts = Parts { dbms, replication: None, ambient: self.ambient() };
+        let parts = Parts { dbms, replication: self.replicator()?, ambient: self.ambient() };
         let mut serving = Serving { running: Vec::new() };
         for BuiltFrontend { frontend, stop_within } in frontends {
             let kind = frontend.kind();

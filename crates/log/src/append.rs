@@ -75,7 +75,7 @@ fn shape(kind: u8, key: &[u8], value: &[u8]) -> Result<Shape> {
 
 #[cold]
 fn too_large(bytes: u64) -> Error {
-    Error::new(ErrorKind::TooLarge, "too much for one update of this store")
+    Error::new(ErrorKind::TooLarge, "too much for one update")
         .with("bytes", bytes)
         .with("limit", BATCH_BYTES_MAX)
 }
@@ -298,7 +298,7 @@ impl Log {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 "the log has as many segments as it can have; remove something, \
-                 or make a store with larger segments",
+                 or make a new log with larger segments",
             )
             .with("segments", segments)
             .with("segment_bytes", self.segment_bytes()));

@@ -22,7 +22,7 @@
 //!   reads on behind it.
 //! - A position never becomes another byte's, also after a crash.
 //! - Space is allocated before it is mapped: a full disk is an error, after which
-//!   nothing has changed, and never a signal. A sync that fails closes the log
+//!   the log is what it was, and never a signal. A sync that fails closes the log
 //!   for appends, since nobody knows then what is on the disk.
 //!
 //! `docs/formats/log.md` has the format, byte by byte.
@@ -62,14 +62,15 @@
 //!
 //! - One process at a time, and one [`Log`] in it, has a directory's log open;
 //!   who opens it sees to that.
-//! - Who reads a position sees to it that it is not discarded meanwhile: see
-//!   [`Log::read`].
+//! - Who holds a [`Record`] or a [`Peek`] sees to it that it is not discarded
+//!   meanwhile, which the compiler does not see: what they point to goes with the
+//!   segment. Locks of the owner do that, or an order of calls.
 //! - The log has no thread of its own. Who has one calls
 //!   [`prepare_ahead`](Log::prepare_ahead), so that a durable append overwrites
 //!   blocks instead of growing a file.
 //! - It runs where Rust knows `linux`, little-endian, with 64 bits.
 //!
-//! With the feature `sim` there is a [disk](disk) for tests that loses, reorders
+//! With the feature `sim` there is a [`disk`] for tests that loses, reorders
 //! and tears what was not synced, fills up and breaks.
 //!
 //! # How the parts divide the work
@@ -361,7 +362,7 @@ impl Log {
             return Err(Error::new(
                 ErrorKind::Unavailable,
                 "an earlier sync of the log failed, so that nobody knows what is on the disk; \
-                 look after the disk, then open the store again",
+                 look after the disk, then open the log again",
             )
             .retrying(hozo_traits::Retry::Never));
         }

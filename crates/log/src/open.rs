@@ -95,7 +95,8 @@ impl Log {
                 &last,
                 head,
                 "the log is damaged: what was on stable storage cannot be read; nothing was \
-                 changed, `hozo check --repair` says what would be lost before it cuts here",
+                 changed; if it is a store's, `hozo check --repair` says what would be lost before it \
+                 cuts here",
             )
             .with("durable", scan.durable)
             .with("bytes_at_stake", scan.durable - head));

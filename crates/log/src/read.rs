@@ -56,12 +56,16 @@ impl Log {
     #[cold]
     fn no_record(&self, position: Position) -> Error {
         match self.window.get(position >> self.segment_log2) {
-            Some(segment) => {
-                damaged(segment, position, "no record can be read where one has to be; `hozo check --repair` says what a repair would lose")
-            }
+            Some(segment) => damaged(
+                segment,
+                position,
+                "no record can be read where one has to be; if the log is a store's, \
+                 `hozo check --repair` says what a repair would lose",
+            ),
             None => Error::new(
                 ErrorKind::Corrupt,
-                "an index points to where the log has nothing; `hozo check --stores` says what is left",
+                "the log has nothing where something points to; if it is a store's, \
+                 `hozo check --stores` says what is left",
             )
             .with("position", position)
             .with("tail", self.tail())

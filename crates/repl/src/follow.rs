@@ -136,7 +136,7 @@ async fn follow_one(shared: &Shared, network: &dyn Network, address: &str, gener
         loaded: None,
     });
     let mut wait = BACKOFF.0;
-    loop {
+    while follow.generation.load(Ordering::SeqCst) == generation {
         let went_well = AtomicBool::new(false);
         let attempt = pin!(attempt(shared, network, address, generation, &went_well));
         let turned = || (follow.generation.load(Ordering::SeqCst) != generation).then_some(());
@@ -226,6 +226,16 @@ async fn attempt(
             _ => return Err(error),
         },
     };
+    let epoch = shared.ulog.state().epoch;
+    if feed.epoch() < epoch && numbered {
+        // It should have said so itself, and may yet learn of it.
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            "the source is of an older epoch than this server knows: another was promoted since",
+        )
+        .with("source_epoch", feed.epoch())
+        .with("epoch", epoch));
+    }
     went_well.store(true, Ordering::Relaxed);
     follow.note(|status| {
         status.state = FollowState::Following;
@@ -317,15 +327,6 @@ fn fits(shared: &Shared, feed: &dyn ChangeFeed) -> Result<Option<End>> {
         .with("source", &theirs[index])
         .with("here", ours.get(index).map_or("none", String::as_str));
         return Ok(Some(End::Stopped(error)));
-    }
-    if feed.epoch() < state.epoch {
-        // It may yet learn of it.
-        return Err(Error::new(
-            ErrorKind::ReadOnly,
-            "the source is of an older epoch than this server knows: another was promoted since",
-        )
-        .with("source_epoch", feed.epoch())
-        .with("epoch", state.epoch));
     }
     let role = shared.standing.lock().role;
     let (own, known) = (state.position.of(me), feed.head().of(me));

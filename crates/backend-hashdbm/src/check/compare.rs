@@ -7,6 +7,9 @@
 
 use std::collections::BTreeSet;
 
+use hozo_log::disk::Disk;
+use hozo_log::survey::{Batch, Gap, Survey, Visit};
+use hozo_log::{Position, Record};
 use hozo_ordered::{Space, salvage};
 use hozo_traits::Result;
 
@@ -14,9 +17,6 @@ use super::Kind;
 use super::broken::Broken;
 use super::findings::NAMES_MAX;
 use super::index::{Entry, View};
-use hozo_log::disk::Disk;
-use hozo_log::survey::{Batch, Gap, Survey, Visit};
-use hozo_log::{Position, Record};
 
 /// What a record says.
 pub(super) enum Said {

@@ -1,5 +1,7 @@
 //! A volume's index as its last checkpoint left it, to be compared.
 
+use hozo_log::Position;
+use hozo_log::granule::{GRANULE_MASK, position_above};
 use hozo_ordered::Space;
 use hozo_traits::Result;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -9,8 +11,6 @@ use crate::index::table::{SHARDS, Shard, shard_of, tag_of};
 use crate::index::tree::{Cursor, Direction, Tree};
 use crate::index::{PageSet, Pager};
 use crate::volume::roots::{Reader, Roots, not_ours};
-use hozo_log::Position;
-use hozo_log::granule::{GRANULE_MASK, position_above};
 
 /// What names a page in a key of the tree: its space, namespace and number.
 const PAGE_PREFIX: std::ops::Range<usize> = 1..13;

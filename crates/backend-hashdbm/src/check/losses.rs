@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
+use hozo_log::survey::{Batch, Gap, Visit, key_in};
+use hozo_log::{Position, Record};
 use hozo_ordered::{Space, salvage};
 use hozo_traits::Result;
 
@@ -12,8 +14,6 @@ use super::compare::{Said, said};
 use super::findings::{Loss, NAMES_MAX};
 use super::index::{Entry, View};
 use super::name;
-use hozo_log::survey::{Batch, Gap, Visit, key_in};
-use hozo_log::{Position, Record};
 
 /// A key whose newest value cannot be read.
 pub(super) struct Lost {

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hozo_directory::io_error;
+use hozo_log::disk::{Disk, RealDisk};
+use hozo_log::survey::{Batch, Gap, Visit};
+use hozo_log::{Entry, Log, LogOptions, Record};
 use hozo_ordered::{LocalEngine, Space, salvage};
 use hozo_traits::{Ambient, Error, ErrorKind, Result};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -21,9 +24,6 @@ use crate::engine::Engine;
 use crate::records::{Records, RecordsOptions};
 use crate::volume::VolumeOptions;
 use crate::volume::roots::ROOTS;
-use hozo_log::disk::{Disk, RealDisk};
-use hozo_log::survey::{Batch, Gap, Visit};
-use hozo_log::{Entry, Log, LogOptions, Record};
 
 /// What a repair did.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use hozo_log::Position;
+use hozo_log::disk::Disk;
+use hozo_log::survey::{Gap, Known, Survey};
 use hozo_traits::{ErrorKind, Result};
 
 use super::compare::Compare;
@@ -11,9 +14,6 @@ use super::losses::{Losses, Lost};
 use super::{Damage, Kind, Place};
 use crate::index::Pager;
 use crate::volume::roots::Roots;
-use hozo_log::Position;
-use hozo_log::disk::Disk;
-use hozo_log::survey::{Gap, Known, Survey};
 
 /// The file of the index's pages.
 const INDEX: &str = "index";

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use hozo_log::{Entry, Record, WINDOW_BYTES};
 use hozo_traits::Result;
 use parking_lot::RwLock;
 
@@ -14,7 +15,6 @@ use crate::index::tree::Tree;
 use crate::index::{PageSet, Shard};
 use crate::volume::roots::{Reader, not_ours};
 use crate::volume::{Core, Index};
-use hozo_log::{Entry, Record, WINDOW_BYTES};
 
 /// The index of a volume of pages.
 pub(super) struct PageIndex {

@@ -5,6 +5,7 @@
 //! without a search. The table only ever has what the tree has, and may have
 //! less: who does not find something there asks the tree.
 
+use hozo_log::{Log, Record};
 use hozo_ordered::Space;
 use hozo_traits::Result;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -16,7 +17,6 @@ use crate::index::Shard;
 use crate::index::table::{Entry, SHARDS, shard_of};
 use crate::index::tree::Tree;
 use crate::volume::Core;
-use hozo_log::{Log, Record};
 
 /// What names a page: the namespace and the page number, before the version.
 pub(super) const PAGE_PREFIX: usize = 12;

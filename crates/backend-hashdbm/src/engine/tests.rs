@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hozo_conformance::Rng;
+use hozo_log::disk::Disk;
+use hozo_log::disk::sim::SimDisk;
 use hozo_ordered::{KeyRange, LocalEngine, NotApplied, Op, Pair, Scan, Space};
 
 use super::Engine;
 use crate::volume::VolumeOptions;
-use hozo_log::disk::Disk;
-use hozo_log::disk::sim::SimDisk;
 
 mod full;
 mod golden;

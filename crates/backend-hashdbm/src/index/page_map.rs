@@ -7,8 +7,9 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use super::page::{PAGE_BYTES, PageMut, PageRef};
 use hozo_log::disk::Mapping;
+
+use super::page::{PAGE_BYTES, PageMut, PageRef};
 
 /// Pages of a chunk, which is mapped in one piece: 4 MiB.
 pub(super) const CHUNK_PAGES: u32 = 1024;

@@ -9,12 +9,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use hozo_log::disk::DiskFile;
 use hozo_traits::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 
 use super::page::{Kind, PAGE_BYTES, PageMut, PageRef};
 use super::page_map::{CHUNK_BYTES, CHUNK_PAGES, Mappings, PAGES_MAX, PageMap};
-use hozo_log::disk::DiskFile;
 
 mod freeze;
 mod set;

@@ -13,11 +13,11 @@
 //! Within a page the [slots] are an ordered linear probing: an entry is at the
 //! place that its tag has in the page's range, or a little after.
 
+use hozo_log::granule::GRANULE_BITS;
 use hozo_traits::{Error, ErrorKind, Result};
 
 use super::page::{BODY_BYTES, Kind, PageRef};
 use super::pager::{PageSet, Pager};
-use hozo_log::granule::GRANULE_BITS;
 
 mod cells;
 mod chain;

@@ -1,13 +1,13 @@
 //! The effects of an update, in the index and in the log as one.
 
 use bytes::Bytes;
+use hozo_log::granule::{GRANULE_MASK, granule};
+use hozo_log::{Entry, Position};
 use hozo_traits::{Effect, Result};
 
 use super::shard::{Marked, bytes_of};
 use super::shards::{ShardSet, kind};
 use crate::volume::Core;
-use hozo_log::granule::{GRANULE_MASK, granule};
-use hozo_log::{Entry, Position};
 
 /// One effect on its way.
 struct Step<'a> {

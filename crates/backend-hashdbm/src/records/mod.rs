@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hozo_log::Position;
+use hozo_log::disk::Disk;
 use hozo_ordered::{GroupSync, GroupSyncConfig};
 use hozo_traits::{Ambient, Durability, KvSizes, Result, exec};
 
 use crate::volume::{Volume, VolumeOptions};
-use hozo_log::Position;
-use hozo_log::disk::Disk;
 
 mod batch;
 mod rebuild;

@@ -1,5 +1,7 @@
 //! One shard of the records' index: what its lock guards.
 
+use hozo_log::granule::granule;
+use hozo_log::{Position, Record, WINDOW_BYTES};
 use hozo_traits::Result;
 
 use super::shards::kind;
@@ -7,8 +9,6 @@ use crate::index::PageSet;
 use crate::index::table::{Entry, Shard as Table, tag_of};
 use crate::volume::Core;
 use crate::volume::roots::{Reader, not_ours};
-use hozo_log::granule::granule;
-use hozo_log::{Position, Record, WINDOW_BYTES};
 
 /// What a shard's lock guards.
 pub(super) struct Shard {

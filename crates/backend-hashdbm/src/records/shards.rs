@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use hozo_log::Record;
 use hozo_traits::{Error, ErrorKind, Result};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -14,7 +15,6 @@ use crate::index::PageSet;
 use crate::index::table::{SHARDS, shard_of};
 use crate::volume::roots::{Reader, not_ours};
 use crate::volume::{Core, Index};
-use hozo_log::Record;
 
 /// Kinds of log records that a records volume writes.
 pub(super) mod kind {

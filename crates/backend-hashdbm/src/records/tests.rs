@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hozo_conformance::Rng;
+use hozo_log::disk::Disk;
+use hozo_log::disk::sim::SimDisk;
 use hozo_traits::{Ambient, Timestamp};
 
 use super::{Records, RecordsOptions, SyncMode};
 use crate::index::table::SHARDS;
-use hozo_log::disk::Disk;
-use hozo_log::disk::sim::SimDisk;
 
 mod crash;
 mod damage;

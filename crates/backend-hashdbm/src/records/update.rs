@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use hozo_log::Position;
 use hozo_traits::{Change, Effect, Error, ErrorKind, Present, PresentValue, Result, Selection};
 
 use super::batch;
 use super::shards::{ALL_SHARDS, ShardSet};
 use super::{KEY_BYTES_MAX, Records, UPDATE_BYTES_MAX, VALUE_BYTES_MAX};
-use hozo_log::Position;
 
 /// Up to so many selected keys, an effect's key is looked for one by one.
 const KEYS_COMPARED_MAX: usize = 16;

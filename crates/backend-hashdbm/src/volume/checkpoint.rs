@@ -3,11 +3,11 @@
 
 use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 
+use hozo_log::Position;
 use hozo_traits::{Error, ErrorKind, Result};
 
 use super::roots::{ROOTS, Roots};
 use super::{Index, Inner, Volume};
-use hozo_log::Position;
 
 impl<I: Index> Volume<I> {
     /// Makes a checkpoint now. Segments that the cleaner is done with go.

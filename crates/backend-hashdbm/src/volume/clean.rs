@@ -7,11 +7,11 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use hozo_log::{Position, Record};
 use hozo_traits::Result;
 
 use super::{Index, Inner, Volume};
 use crate::index::PAGE_BYTES;
-use hozo_log::{Position, Record};
 
 /// Bytes of the log that are looked at in one go: what a writer that waits for
 /// a lock of the index waits for at most, but for one longer record.

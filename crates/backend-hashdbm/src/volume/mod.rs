@@ -20,12 +20,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
+use hozo_log::disk::Disk;
+use hozo_log::{Log, Position, Record};
 use hozo_traits::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 
 use crate::index::{PAGE_BYTES, PageSet, Pager};
-use hozo_log::disk::Disk;
-use hozo_log::{Log, Position, Record};
 
 mod checkpoint;
 mod clean;

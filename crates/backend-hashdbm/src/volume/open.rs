@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use hozo_log::disk::Disk;
+use hozo_log::{Log, LogOptions, Position};
 use hozo_traits::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 
@@ -10,8 +12,6 @@ use super::clean::Cleaner;
 use super::roots::{ROOTS, Roots};
 use super::{Core, Index, Inner, Keeper, Pins, Usable, Volume};
 use crate::index::{PageSet, Pager};
-use hozo_log::disk::Disk;
-use hozo_log::{Log, LogOptions, Position};
 
 /// The file of the index's pages.
 const INDEX: &str = "index";

@@ -13,7 +13,7 @@ pub(super) fn map(cause: io::Error, doing: &'static str, name: &str) -> Error {
         K::AlreadyExists => (ErrorKind::Exists, "the file exists already"),
         K::StorageFull | K::QuotaExceeded => (
             ErrorKind::Unavailable,
-            "the disk is full; free some space, then the store goes on by itself",
+            "the disk is full; free some space, then writing goes on by itself",
         ),
         K::PermissionDenied => (ErrorKind::Denied, "the file may not be used"),
         K::ReadOnlyFilesystem => (ErrorKind::ReadOnly, "the file system can only be read"),

@@ -36,6 +36,7 @@ impl Mapping {
 
     /// How many bytes are mapped.
     #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "nobody maps nothing")]
     pub fn len(&self) -> usize {
         self.map.len()
     }
@@ -45,13 +46,14 @@ impl Mapping {
     ///
     /// A sync takes the right to write away from each page by itself, and
     /// interrupts every processor that runs a thread of the process for each.
-    /// This does it for all at once. Only a hint.
+    /// This does it for all at once. Only a hint, also beyond the end, where
+    /// nothing happens.
     pub fn before_sync(&self, at: usize, len: usize) {
-        if len < MANY_BYTES {
+        if len < MANY_BYTES || !self.has(at, len) {
             return;
         }
         let at = at / UNIT_BYTES * UNIT_BYTES;
-        // SAFETY: the mapping is shared and of a file, so what was written is in
+        // SAFETY: the range lies in the mapping, which is shared and of a file, so what was written is in
         // the file's cache, and nothing is lost: "do not need" is about this
         // process's page table only.
         let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, at, len) };
@@ -61,6 +63,14 @@ impl Mapping {
     /// less than one fault for each. Only a hint: kernels before 5.14 do not
     /// know it.
     pub fn populate(&self, at: usize, len: usize) {
-        let _ = self.map.advise_range(Advice::PopulateWrite, at, len);
+        if self.has(at, len) {
+            let _ = self.map.advise_range(Advice::PopulateWrite, at, len);
+        }
+    }
+
+    /// Whether this range is mapped. The system is told addresses, and would not
+    /// know whose they are.
+    fn has(&self, at: usize, len: usize) -> bool {
+        at.checked_add(len).is_some_and(|end| end <= self.len())
     }
 }

@@ -47,6 +47,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file.
+#[expect(clippy::len_without_is_empty, reason = "nobody asks whether it is empty")]
 pub trait DiskFile: Send + Sync {
     /// Its length in bytes.
     fn len(&self) -> Result<u64>;

@@ -125,7 +125,8 @@ impl Files {
         let Some(header) = found.header else {
             return Err(Error::new(
                 ErrorKind::Corrupt,
-                "a segment's header is damaged; `hozo check --repair` says what would be lost",
+                "a segment's header is damaged; if it is of a store, `hozo check --repair` says \
+                 what would be lost",
             )
             .with("file", segment::file_name(number))
             .with("offset", 0));
@@ -136,8 +137,8 @@ impl Files {
     fn missing(&self, position: Position) -> Error {
         Error::new(
             ErrorKind::Corrupt,
-            "a segment's file is missing; put it back, or `hozo check --repair` says what \
-             would be lost",
+            "a segment's file is missing; put it back, or, if it is of a store, \
+             `hozo check --repair` says what would be lost",
         )
         .with("file", segment::file_name(position.saturating_sub(1) >> self.segment_log2))
     }

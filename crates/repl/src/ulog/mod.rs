@@ -123,7 +123,7 @@ impl Ulog {
         self.core.durable.lock().clone()
     }
 
-    /// Where the log ends; the log's own marks may be behind it.
+    /// Where what was appended ends; the log's own marks may be behind it.
     pub(crate) fn end(&self) -> Place {
         self.sync.marks().written
     }
@@ -326,7 +326,7 @@ impl Ulog {
 
     /// What is left to do after an append.
     fn done(&self, tail: parking_lot::MutexGuard<'_, Tail>) -> Place {
-        let end = self.core.log.head();
+        let end = self.end();
         drop(tail);
         self.appended.tell();
         end
@@ -420,10 +420,11 @@ impl Ulog {
     /// No more appends; what was appended is synced.
     pub(crate) fn close(&self) -> Result<()> {
         self.core.tail.lock().closed = true;
-        let synced = hozo_traits::exec::block_on(self.sync.wait(self.end()));
-        self.core.log.say_durable();
+        let synced = hozo_traits::exec::block_on(self.wait(self.end()));
         self.appended.tell();
-        synced
+        synced?;
+        self.core.log.say_durable();
+        Ok(())
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
+use hozo_log::disk::sim::SimDisk;
+use hozo_log::disk::{Disk, RealDisk};
 use hozo_traits::ErrorKind;
 
 use super::*;
-use hozo_log::disk::sim::SimDisk;
-use hozo_log::disk::{Disk, RealDisk};
 
 fn disk() -> (tempfile::TempDir, Arc<dyn Disk>) {
     let dir = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
 //! Moving the cuts between pages: when one is full, and when some are nearly
 //! empty.
 
+use hozo_log::granule::GRANULE_MASK;
 use hozo_traits::Result;
 
 use super::super::page::Kind;
 use super::super::pager::Pager;
 use super::cells::{Cell, Range};
 use super::{FULL, SLOTS, Shard, TAG_BITS, slots};
-use hozo_log::granule::GRANULE_MASK;
 
 /// Neighbouring pages among which entries are spread when one of them is full.
 /// When all are, there is one more: so the fullness that this leaves is about

@@ -1,10 +1,10 @@
 //! A shard's directory as the roots file keeps it: one run for each page.
 
+use hozo_log::granule::GRANULE_BITS;
 use hozo_traits::Result;
 
 use super::cells::Cell;
 use super::{Shard, TAG_BITS, damage};
-use hozo_log::granule::GRANULE_BITS;
 
 /// Depth, entries, runs.
 const HEAD: usize = 1 + 8 + 4;

@@ -5,9 +5,10 @@
 //! or after it, with no empty slot between. Where everything is follows from
 //! the tags alone, so the order of insertions and removals leaves no trace.
 
+use hozo_log::granule::{GRANULE_BITS, GRANULE_MASK};
+
 use super::super::page::{PageMut, PageRef};
 use super::{SLOTS, TAG_BITS};
-use hozo_log::granule::{GRANULE_BITS, GRANULE_MASK};
 
 /// Places that are a tag's home. The slots after them take what the last homes
 /// cannot.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hozo_log::disk::Disk;
+use hozo_log::disk::sim::SimDisk;
 use proptest::prelude::*;
 
 use super::*;
-use hozo_log::disk::Disk;
-use hozo_log::disk::sim::SimDisk;
 
 mod measure;
 mod threads;

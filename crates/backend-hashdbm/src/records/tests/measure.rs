@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hozo_log::disk::RealDisk;
 use hozo_traits::SystemAmbient;
 
 use crate::records::{Records, RecordsOptions, SyncMode};
-use hozo_log::disk::RealDisk;
 
 const RECORDS: u64 = 1_000_000;
 

@@ -38,12 +38,11 @@ pub fn disk(directory: &Path, step: impl Fn(&str) -> usize) -> SimDisk {
     disk
 }
 
-/// Writes them: once for a version of the format.
-pub fn save(directory: &Path, disk: &SimDisk) {
+/// Writes those that are to be kept: once for a version of the format.
+pub fn save(directory: &Path, disk: &SimDisk, kept: impl Fn(&str) -> bool) {
     std::fs::create_dir_all(directory).expect("a directory");
     let names = disk.list().expect("listed");
-    let kept = |name: &&String| !name.ends_with(".spare") && *name != "roots.new";
-    for name in names.iter().filter(kept) {
+    for name in names.iter().filter(|name| kept(name)) {
         std::fs::write(directory.join(name), trimmed(disk.get(name))).expect("written");
     }
 }

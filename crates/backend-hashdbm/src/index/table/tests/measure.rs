@@ -2,8 +2,9 @@
 
 use std::hint::black_box;
 
-use super::super::*;
 use hozo_log::disk::{Disk, RealDisk};
+
+use super::super::*;
 
 fn hash(n: u64) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(&n.to_le_bytes(), 42)

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use hozo_log::disk::{Disk, RealDisk};
 use parking_lot::Mutex;
 
 use super::super::*;
-use hozo_log::disk::{Disk, RealDisk};
 
 const THREADS: usize = 4;
 const ROUNDS: u64 = 12;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use hozo_log::disk::{Disk, RealDisk};
+
 use super::*;
 use crate::index::pager::{PageSet, Pager};
-use hozo_log::disk::{Disk, RealDisk};
 
 fn used(tree: &Tree, pages: &Pager) -> PageSet {
     let mut used = PageSet::default();

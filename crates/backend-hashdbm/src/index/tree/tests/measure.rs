@@ -1,8 +1,9 @@
 //! How fast it is. `cargo test --release -- --ignored --nocapture tree_speed`
 
+use hozo_log::disk::{Disk, RealDisk};
+
 use super::*;
 use crate::index::pager::Pager;
-use hozo_log::disk::{Disk, RealDisk};
 
 const KEYS: u64 = 10_000_000;
 const NAMESPACES: u64 = 8;

@@ -1,0 +1,159 @@
+//! What a few servers do together, over real files.
+
+mod kit;
+
+use hozo_traits::exec::block_on;
+use hozo_traits::{Durability, ErrorKind, FollowState, KvStoreExt, Replicator, Role};
+use kit::{Net, Server};
+use std::time::Duration;
+
+fn follower(net: &Net, name: &'static str, id: u32, source: &str) -> Server {
+    Server::new(net, name, id, |config| {
+        config.follow = Some(source.to_owned());
+        config.role = Role::Follower;
+    })
+}
+
+#[test]
+fn a_follower_gets_what_was_and_what_comes() {
+    let net = Net::default();
+    let master = Server::new(&net, "one", 1, |_| {});
+    master.set("before", "1").unwrap();
+    let follower = follower(&net, "two", 2, "one");
+    follower.catch_up(&master);
+    assert_eq!(follower.get("before").as_deref(), Some("1"));
+    for n in 0..100 {
+        master.set("key", &n.to_string()).unwrap();
+    }
+    follower.catch_up(&master);
+    assert_eq!(follower.get("key").as_deref(), Some("99"));
+    let refused = follower.set("key", "mine").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+    assert!(refused.to_string().contains("one"), "{refused}");
+}
+
+#[test]
+fn a_follower_goes_on_where_it_was() {
+    let net = Net::default();
+    let mut master = Server::new(&net, "one", 1, |_| {});
+    let mut follower = follower(&net, "two", 2, "one");
+    master.set("a", "1").unwrap();
+    follower.catch_up(&master);
+    follower.stop();
+    master.set("b", "2").unwrap();
+    master.stop();
+    master.start();
+    master.set("c", "3").unwrap();
+    follower.start();
+    follower.catch_up(&master);
+    let all = ["a", "b", "c"].map(|key| follower.get(key));
+    assert_eq!(all, ["1", "2", "3"].map(|value| Some(value.to_owned())));
+}
+
+#[test]
+fn a_chain_passes_on_what_comes() {
+    let net = Net::default();
+    let one = Server::new(&net, "one", 1, |_| {});
+    let two = follower(&net, "two", 2, "one");
+    let three = follower(&net, "three", 3, "two");
+    one.set("key", "value").unwrap();
+    three.catch_up(&one);
+    assert_eq!(three.get("key").as_deref(), Some("value"));
+    // The one in the middle is not needed: positions are the same everywhere.
+    block_on(three.repl().follow("one", 0)).unwrap();
+    drop(two);
+    one.set("key", "other").unwrap();
+    three.catch_up(&one);
+    assert_eq!(three.get("key").as_deref(), Some("other"));
+}
+
+#[test]
+fn a_promoted_follower_takes_writes_and_the_old_master_does_not() {
+    let net = Net::default();
+    let old = Server::new(&net, "old", 1, |config| {
+        config.ack = 1;
+        config.ack_timeout = Duration::from_millis(300);
+    });
+    let new = follower(&net, "new", 2, "old");
+    old.set("key", "1").unwrap();
+    new.catch_up(&old);
+    assert_eq!(block_on(new.repl().promote()).unwrap(), 1);
+    new.set("key", "2").unwrap();
+    let lonely = old.set("key", "lost").unwrap_err();
+    assert_eq!(lonely.kind(), ErrorKind::TimedOut);
+    assert!(lonely.to_string().contains("followers_having_it"), "{lonely}");
+    // It is told by who follows the new one and comes to the old one.
+    let third = follower(&net, "third", 3, "new");
+    third.catch_up(&new);
+    block_on(third.repl().follow("old", 0)).unwrap();
+    old.until("it is fenced", |old| old.repl().status().fenced.is_some());
+    assert_eq!(old.set("key", "3").unwrap_err().kind(), ErrorKind::ReadOnly);
+    // It has an update that nobody else has, and says so.
+    block_on(old.repl().follow("new", 0)).unwrap();
+    old.until("it stops", |old| {
+        old.repl().status().source.is_some_and(|source| source.state == FollowState::Stopped)
+    });
+    let error = old.repl().status().source.unwrap().error.unwrap();
+    assert!(error.contains("updates of its own"), "{error}");
+}
+
+#[test]
+fn two_masters_settle_on_the_later_update() {
+    let net = Net::default();
+    let dual = |name, id, other: &'static str| {
+        Server::new(&net, name, id, |config| {
+            config.follow = Some(other.to_owned());
+            config.role = Role::DualMaster;
+        })
+    };
+    let mut one = dual("one", 1, "two");
+    one.set("only here", "1").unwrap();
+    // While they do not reach each other.
+    net.leave("one");
+    let two = dual("two", 2, "one");
+    net.leave("two");
+    one.set("both", "first").unwrap();
+    two.set("both", "second").unwrap();
+    two.set("only there", "2").unwrap();
+    net.join("one", one.repl());
+    net.join("two", two.repl());
+    one.catch_up(&two);
+    two.catch_up(&one);
+    for server in [&one, &two] {
+        assert_eq!(server.get("both").as_deref(), Some("second"), "{}", server.name);
+        assert_eq!(server.get("only here").as_deref(), Some("1"));
+        assert_eq!(server.get("only there").as_deref(), Some("2"));
+        assert_eq!(server.repl().status().conflicts, 1, "{}", server.name);
+    }
+    // What knows of the other is no conflict.
+    one.set("both", "third").unwrap();
+    two.catch_up(&one);
+    two.set("both", "fourth").unwrap();
+    one.catch_up(&two);
+    assert_eq!(one.get("both").as_deref(), Some("fourth"));
+    assert_eq!(one.repl().status().conflicts, 1);
+    one.stop();
+    one.start();
+    assert_eq!(one.get("both").as_deref(), Some("fourth"));
+}
+
+#[test]
+fn a_follower_that_is_too_far_behind_loads_all_records() {
+    let net = Net::default();
+    let mut master = Server::new(&net, "one", 1, |config| config.keep = Some(Duration::ZERO));
+    for n in 0..3000 {
+        let key = bytes::Bytes::from(format!("key {n}"));
+        let value = bytes::Bytes::from(vec![b'v'; 100]);
+        block_on(master.dbm().set(key, value, true, Durability::Sequenced)).unwrap();
+    }
+    master.stop();
+    master.start();
+    let freed = block_on(master.repl().prune(hozo_traits::Timestamp::from_micros(u64::MAX)));
+    assert!(freed.unwrap() > 0);
+    let follower = follower(&net, "two", 2, "one");
+    follower.catch_up(&master);
+    assert_eq!(block_on(follower.dbm().count()).unwrap(), 3000);
+    master.set("after", "1").unwrap();
+    follower.catch_up(&master);
+    assert_eq!(follower.get("after").as_deref(), Some("1"));
+}
