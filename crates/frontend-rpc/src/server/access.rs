@@ -6,14 +6,17 @@ use http::{HeaderMap, HeaderValue, header};
 use tonic::Status;
 
 use super::core::Core;
+use super::health::Health;
+use super::places::Places;
 use super::tokens::Tokens;
 use crate::service::Access;
 
 /// Who asks on one connection. Most say the same each time, so what was found
 /// last is kept.
-#[derive(Default)]
 pub(super) struct Asker {
     last: Option<Found>,
+    /// Places for questions about health.
+    pub(super) health: Places,
 }
 
 struct Found {
@@ -24,6 +27,10 @@ struct Found {
 }
 
 impl Asker {
+    pub(super) fn new() -> Self {
+        Asker { last: None, health: Health::connection_places() }
+    }
+
     /// What a request with these headers may.
     pub(super) fn access(&mut self, core: &Core, headers: &HeaderMap) -> Result<Access, Status> {
         let Some(tokens) = core.tokens() else { return Ok(Access::Full) };

@@ -31,7 +31,7 @@ pub(super) struct Call {
     /// Whether the answer is given whether there is room or not.
     owed: bool,
     stall: Option<Stall>,
-    _place: Place,
+    _places: (Place, Option<Place>),
 }
 
 enum Stage {
@@ -66,9 +66,17 @@ struct Clock {
 impl Call {
     /// Begins to answer; what is not answered at once becomes a task of its own.
     pub(super) fn begin(accepted: Accepted, respond: SendResponse<Bytes>) {
-        let Accepted { answer, times, place, share, owed } = accepted;
+        let Accepted { answer, times, place, own_place, share, owed } = accepted;
         let stage = Stage::Answering { answer, respond };
-        let mut call = Call { stage, times, clock: None, share, owed, stall: None, _place: place };
+        let mut call = Call {
+            stage,
+            times,
+            clock: None,
+            share,
+            owed,
+            stall: None,
+            _places: (place, own_place),
+        };
         // Nobody need be woken: whatever has to wait is polled again as a task.
         let mut context = Context::from_waker(Waker::noop());
         if Pin::new(&mut call).poll(&mut context).is_pending() {

@@ -18,7 +18,7 @@ use super::tls;
 use super::tokens::Tokens;
 use crate::config::Config;
 use crate::seldom::Seldom;
-use crate::service::{Crowd, Options, Service, Stopping};
+use crate::service::{Crowd, Options, SEARCH_TIME_MAX, Service, Stopping};
 
 /// Searches, rebuilds and the like at once, for each thread that serves.
 const LONG_MAX_PER_THREAD: usize = 8;
@@ -69,6 +69,7 @@ impl Core {
                 message_bytes_max: bytes,
                 waiting_max: count(config.max_requests),
                 long_max: LONG_MAX_PER_THREAD * threads,
+                search_time_max: SEARCH_TIME_MAX,
                 stopping: stopping.clone(),
                 crowd,
             },

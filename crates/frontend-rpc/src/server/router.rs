@@ -14,9 +14,9 @@ use tower_service::Service as _;
 use super::access::Asker;
 use super::body::{Arrival, RequestBody};
 use super::core::Core;
-use super::deadline;
 use super::places::Place;
 use super::room::Share;
+use super::{deadline, health};
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +31,8 @@ pub(super) struct Accepted {
     pub(super) times: Times,
     /// Taken as long as the request is answered.
     pub(super) place: Place,
+    /// The same, of the connection.
+    pub(super) own_place: Option<Place>,
     /// Room for what of the answer is not sent yet.
     pub(super) share: Share,
     /// Whether an answer may tell of an update that was made: it is given even
@@ -118,11 +120,21 @@ pub(super) fn accept(
     let place = places.take().ok_or_else(|| {
         refusal(Status::resource_exhausted("too many requests at once: try again later"))
     })?;
+    let own_place = match whose {
+        Whose::Health => Some(asker.health.take().ok_or_else(|| {
+            let what = "too many requests at once on this connection: try again later";
+            refusal(Status::resource_exhausted(what))
+        })?),
+        Whose::Dbms | Whose::Reflection => None,
+    };
     let owed = whose == Whose::Dbms && matches!(manner, Manner::Taking | Manner::Often);
     let taking = core.limits.request;
     let mut times = Times { client, server: None, taking, arrived: None };
     if manner != Manner::Often {
-        times.server = Some(core.limits.request);
+        times.server = Some(match whose {
+            Whose::Health => core.limits.request.min(health::REQUEST_TIMEOUT),
+            Whose::Dbms | Whose::Reflection => core.limits.request,
+        });
     }
     let mut body = RequestBody::new(stream, &core.room);
     if matches!(manner, Manner::Late | Manner::Taking) {
@@ -145,7 +157,7 @@ pub(super) fn accept(
             None => return Err(refusal(Status::unimplemented("there is no reflection here"))),
         },
     };
-    Ok(Accepted { answer, times, place, share: core.room.share(), owed })
+    Ok(Accepted { answer, times, place, own_place, share: core.room.share(), owed })
 }
 
 /// What is not gRPC is answered as HTTP.

@@ -11,11 +11,11 @@ use hozo_proto::tkrzw_rpc::{
 };
 use hozo_records::{Mode, search_within};
 use hozo_traits::{KvStoreExt, Result};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::Inner;
 use super::dbm::{Changed, Served};
-use super::long::WhileWanted;
 use super::status::{failure, success};
 use super::tuning::is_known;
 
@@ -125,13 +125,15 @@ impl Inner {
             Ok(mode) => mode,
             Err(error) => return Ok(SearchResponse { status: failure(&error), matched: vec![] }),
         };
-        let bytes_max = self.options.message_bytes_max;
+        let (bytes_max, time_max) = (self.options.message_bytes_max, self.options.search_time_max);
         let records = Arc::clone(&dbm.dbm.records);
         let SearchRequest { pattern, capacity, .. } = request;
         let found = self
             .long(move |wanted| async move {
-                let records = WhileWanted { records, wanted };
-                search_within(&records, mode, &pattern, capacity, bytes_max).await
+                // From when it has its turn.
+                let end = Instant::now() + time_max;
+                let go_on = || wanted.until(end);
+                search_within(&*records, mode, &pattern, capacity, bytes_max, &go_on).await
             })
             .await?;
         let matched = match dbm.checked(found) {

@@ -1,6 +1,7 @@
 //! DBMs as a whole, and failures.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hozo_traits::ErrorKind;
 
@@ -141,6 +142,20 @@ async fn more_keys_than_an_answer_may_have_are_not_answered() {
     let status = status.expect("a status");
     assert_eq!(status.status_code(), StatusCode::InvalidArgumentError);
     assert!(status.message.starts_with("too large: "), "{}", status.message);
+}
+
+#[tokio::test]
+async fn a_search_has_its_time() {
+    let options = Options { search_time_max: Duration::ZERO, ..Options::default() };
+    let mut f = Fixture::with(options);
+    set(&mut f.client, ORDERED, "a", "1").await;
+    for mode in ["contain", "begin", "regex", "edit", "upper"] {
+        let request = SearchRequest { mode: mode.into(), capacity: 9, ..Default::default() };
+        let response = f.client.search(request).await.expect("a call").into_inner();
+        let status = response.status.expect("a status");
+        assert_eq!(status.status_code(), StatusCode::CanceledError, "{mode}");
+        assert!(status.message.contains("took too long"), "{}", status.message);
+    }
 }
 
 #[tokio::test]
