@@ -90,6 +90,8 @@ impl Inner {
         }
         rows.add("memory_usage", memory_usage());
         rows.add("memory_capacity", memory_capacity());
+        // Clients of Tkrzw look for it; 0 is what a server says that follows no other.
+        rows.add("repl_max_timestamp", 0);
         rows.add("num_active_calls", self.active.load(std::sync::atomic::Ordering::Relaxed));
         let now = self.ambient.now().as_micros();
         rows.add("current_time", format!("{}.{:03}", now / 1_000_000, now / 1000 % 1000));

@@ -107,10 +107,7 @@ impl Inner {
         let records = Arc::clone(&dbm.dbm.records);
         let result = self.long(move |_| async move { records.synchronise().await }).await?;
         let status = match dbm.updated(result) {
-            Ok(()) if asks_for_copy(&request.params) => {
-                let message = "make_backup is not implemented: export the records instead";
-                Some(StatusCode::NotImplementedError.with(message))
-            }
+            Ok(()) if asks_for_copy(&request.params) => Some(no_copy(dbm)),
             result => done(result),
         };
         Ok(SynchronizeResponse { status })
@@ -142,6 +139,17 @@ impl Inner {
         };
         Ok(SearchResponse { status: success(), matched })
     }
+}
+
+/// Why there is no copy. The words for a store without files are Tkrzw's.
+fn no_copy(dbm: &Served) -> StatusProto {
+    if !dbm.records().capabilities().persistent {
+        return StatusCode::InfeasibleError.with("no file is associated");
+    }
+    StatusCode::NotImplementedError.with(
+        "make_backup is not implemented: `hozo dbm export FILE` writes the records to a file \
+         while others go on",
+    )
 }
 
 pub(super) fn asks_for_copy(params: &[StringPair]) -> bool {

@@ -52,11 +52,19 @@ async fn the_server_tells_of_itself_and_its_dbms() {
             ["version", "process_id", "num_dbms"].map(Into::into).into();
         expected.extend(dbms);
         expected.extend(
-            ["memory_usage", "memory_capacity", "num_active_calls", "current_time", "running_time"]
-                .map(Into::into),
+            [
+                "memory_usage",
+                "memory_capacity",
+                "repl_max_timestamp",
+                "num_active_calls",
+                "current_time",
+                "running_time",
+            ]
+            .map(Into::into),
         );
         assert_eq!(names, expected);
         assert_eq!(value(&rows, "num_dbms"), "2");
+        assert_eq!(value(&rows, "repl_max_timestamp"), "0");
         assert_eq!(value(&rows, "dbm_1_count"), "1");
         assert_eq!(value(&rows, "current_time"), "1795306391.123");
         assert_eq!(value(&rows, "num_active_calls"), "1", "this one");
