@@ -124,7 +124,7 @@ async fn drive<IO>(
     let mut stopping = pin!(core.stopping.said());
     let mut driver = Driver {
         core,
-        asker: Asker::new(),
+        asker: Asker::new(peer),
         pulse: Pulse::new(core.limits.idle, connection.ping_pong()),
         connection,
         hold,

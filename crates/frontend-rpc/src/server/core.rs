@@ -34,6 +34,10 @@ pub(super) struct Core {
     pub(super) requests: Places,
     pub(super) room: Room,
     pub(super) stopping: Stopping,
+    /// Requests of nobody that is known.
+    pub(super) unauthenticated: Seldom,
+    /// Requests of those who may not.
+    pub(super) denials: Arc<Seldom>,
     seldom: Seldom,
     config: Config,
     names: Vec<String>,
@@ -88,6 +92,8 @@ impl Core {
             requests: Places::new(count(config.max_requests)),
             room,
             stopping,
+            unauthenticated: Seldom::default(),
+            denials: Arc::default(),
             seldom: Seldom::default(),
             names,
             config,

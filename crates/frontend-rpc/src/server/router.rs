@@ -11,7 +11,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service as _;
 
-use super::access::Asker;
+use super::access::{Asked, Asker};
 use super::body::{Arrival, RequestBody};
 use super::core::Core;
 use super::places::Place;
@@ -28,6 +28,8 @@ pub(super) type Answer =
 /// A request that was accepted.
 pub(super) struct Accepted {
     pub(super) answer: Answer,
+    /// By whom, if that may be denied something.
+    pub(super) asked: Option<Box<Asked>>,
     pub(super) times: Times,
     /// Taken as long as the request is answered.
     pub(super) place: Place,
@@ -107,8 +109,10 @@ pub(super) fn accept(
     let Some((whose, manner)) = route(parts.uri.path()) else {
         return Err(refusal(Status::unimplemented("there is no service of that name here")));
     };
+    let mut asked = None;
     if whose != Whose::Health {
-        let access = asker.access(core, &parts.headers).map_err(refusal)?;
+        let access = asker.access(core, &parts.uri, &parts.headers).map_err(refusal)?;
+        asked = asker.asked(core, &parts.uri, &access);
         parts.extensions.insert(access);
     }
     let client = deadline::timeout(&parts.headers).map_err(refusal)?;
@@ -157,7 +161,7 @@ pub(super) fn accept(
             None => return Err(refusal(Status::unimplemented("there is no reflection here"))),
         },
     };
-    Ok(Accepted { answer, times, place, own_place, share: core.room.share(), owed })
+    Ok(Accepted { asked, answer, times, place, own_place, share: core.room.share(), owed })
 }
 
 /// What is not gRPC is answered as HTTP.

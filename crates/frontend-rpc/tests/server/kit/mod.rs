@@ -1,6 +1,7 @@
 //! A server over stores in memory, and a client that says what it is told.
 
 mod client;
+mod log;
 mod store;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use hozo_traits::{Claim, Dbm, Durability, Error, Frontend, Parts, Result, Runnin
 use tempfile::TempDir;
 
 pub(crate) use client::{Client, Reply, frame};
+pub(crate) use log::{keep_log, logged};
 pub(crate) use store::Gate;
 
 /// Long enough for whatever is going to happen; nothing depends on it that
