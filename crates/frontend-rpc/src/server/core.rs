@@ -110,6 +110,16 @@ impl Core {
         }
     }
 
+    /// The same of one that was not made when its time was over, or when the
+    /// server stopped, which is nobody's fault.
+    pub(super) fn unfinished_handshake(&self, peer: Peer, why: &dyn fmt::Display) {
+        if self.stopping.is_said() {
+            tracing::debug!(%peer, "a connection was not made before the server stopped");
+        } else {
+            self.failed_handshake(peer, why);
+        }
+    }
+
     /// A place for a connection, unless that is one too many.
     pub(super) fn place(&self) -> Option<Place> {
         let place = self.connections.take();
