@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 /// each what listens where, with which DBMs, and whether it is protected. What happens
 /// afterwards is logged on standard error.
 ///
-/// SIGTERM and SIGINT end it: nothing new is taken, and what was accepted is finished, within
-/// the time that the frontend's stop_timeout_s gives; a second one ends it at once. SIGHUP
-/// makes it read certificates and tokens again. Under systemd (Type=notify) it says when
-/// it is ready, reads again and stops.
+/// SIGTERM, SIGINT and SIGQUIT end it: nothing new is taken, and what was accepted is
+/// finished, within the time that the frontend's stop_timeout_s gives; a second one ends it
+/// at once. SIGHUP makes it read certificates and tokens again. Under systemd (Type=notify)
+/// it says when it is ready, reads again and stops.
 ///
 /// JSON: {"frontends": [{"kind", "listen", "protection"}], "dbms": [{"name", "store",
 /// "backend", "durability"}]}, written when everything has started.

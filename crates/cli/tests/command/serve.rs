@@ -38,7 +38,7 @@ fn address(line: &str) -> &str {
 
 #[test]
 fn it_says_what_listens_where_and_ends_when_it_is_told() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let home = home("listen = [\"127.0.0.1:0\", \"unix:dbm.sock\"]");
         let served = Served::start(&home, &[]);
         let (tcp, socket) = (served.line(), served.line());
