@@ -134,7 +134,7 @@ pub(super) fn accept(
             let what = "too many requests at once on this connection: try again later";
             refusal(Status::resource_exhausted(what))
         })?),
-        Whose::Dbms | Whose::Reflection => None,
+        Whose::Dbms | Whose::Replication | Whose::Reflection => None,
     };
     let owed = whose == Whose::Dbms && matches!(manner, Manner::Taking | Manner::Often);
     let taking = core.limits.request;
@@ -142,7 +142,7 @@ pub(super) fn accept(
     if manner != Manner::Often {
         times.server = Some(match whose {
             Whose::Health => core.limits.request.min(health::REQUEST_TIMEOUT),
-            Whose::Dbms | Whose::Reflection => core.limits.request,
+            Whose::Dbms | Whose::Replication | Whose::Reflection => core.limits.request,
         });
     }
     let mut body = RequestBody::new(stream, &core.room);
