@@ -34,9 +34,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// follows it.
 pub struct Repl {
     shared: Arc<Shared>,
-    keeper: Keeper,
-    /// Held as long as the log is open.
-    _lock: Option<Lock>,
+    keeper: Arc<Keeper>,
 }
 
 /// Replication that was opened, with the DBMs that take part in it.
@@ -97,6 +95,7 @@ impl Repl {
             records,
             standing,
             boot,
+            lock,
         ));
         let own = shared.ulog.reach_of(shared.ulog.me()).seq > 0;
         let lost = checkpoint
@@ -110,13 +109,14 @@ impl Repl {
         }
         forget_what_is_in_memory(&shared, takes_writes)?;
         shared.checkpoint_now()?;
-        let keeper = Keeper::start(Arc::clone(&shared))?;
+        let keeper = Arc::new(Keeper::start(Arc::clone(&shared))?);
         let logged = |(index, inner): (usize, &Arc<dyn KvStore>)| -> Arc<dyn KvStore> {
             let (shared, inner) = (Arc::clone(&shared), Arc::clone(inner));
-            Arc::new(LoggedKv { shared, index: index as u32, inner })
+            let keeper = Arc::clone(&keeper);
+            Arc::new(LoggedKv { shared, index: index as u32, inner, _keeper: keeper })
         };
         let dbms = shared.records.iter().enumerate().map(logged).collect();
-        Ok(Open { repl: Arc::new(Repl { shared, keeper, _lock: lock }), dbms })
+        Ok(Open { repl: Arc::new(Repl { shared, keeper }), dbms })
     }
 
     /// Follows whomever this server is to follow, now and later; ends after
