@@ -237,11 +237,19 @@ async fn attempt(
         .with("epoch", epoch));
     }
     went_well.store(true, Ordering::Relaxed);
+    let here = shared.ulog.state().position;
     follow.note(|status| {
         status.state = FollowState::Following;
         status.error = None;
         status.loaded = None;
+        status.behind = here.behind(&feed.head());
     });
+    if numbered {
+        // The source may not know: it was started again, or an acknowledgement was
+        // lost with a connection. Somebody may wait for it, and no update be to come.
+        shared.ulog.wait(shared.ulog.end()).await?;
+        updates.acknowledge(&here, epoch)?;
+    }
     // What the source has of this server's updates it says first.
     let mut theirs = Position::default();
     loop {

@@ -51,6 +51,23 @@ fn a_follower_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_source_that_was_started_again_hears_what_its_follower_has() {
+    let net = Net::default();
+    let mut master = Server::new(&net, "one", 1, |config| config.ack = 1);
+    let follower = follower(&net, "two", 2, "one");
+    master.set("a", "1").unwrap();
+    follower.catch_up(&master);
+    master.stop();
+    master.start();
+    // Nothing is written, so nothing else is there to be acknowledged.
+    let head = master.repl().status().head;
+    master.until("it knows what the follower has", |master| {
+        let followers = master.repl().status().followers;
+        followers.iter().any(|follower| follower.has.as_ref().is_some_and(|has| has.covers(&head)))
+    });
+}
+
+#[test]
 fn a_chain_passes_on_what_comes() {
     let net = Net::default();
     let one = Server::new(&net, "one", 1, |_| {});
