@@ -115,6 +115,23 @@ fn a_promoted_follower_takes_writes_and_the_old_master_does_not() {
 }
 
 #[test]
+fn an_old_master_hears_of_the_promotion_from_the_promoted_one_itself() {
+    let net = Net::default();
+    let old = Server::new(&net, "old", 1, |_| {});
+    let new = follower(&net, "new", 2, "old");
+    old.set("key", "1").unwrap();
+    new.catch_up(&old);
+    block_on(new.repl().promote()).unwrap();
+    // It has an update that the old one never gets: that of its promotion.
+    block_on(new.repl().follow("old", 0)).unwrap();
+    old.until("it is fenced", |old| old.repl().status().fenced.is_some());
+    new.until("it says why", |new| {
+        let error = new.repl().status().source.and_then(|source| source.error);
+        error.is_some_and(|error| error.contains("older epoch"))
+    });
+}
+
+#[test]
 fn two_masters_settle_on_the_later_update() {
     let net = Net::default();
     let dual = |name, id, other: &'static str| {
