@@ -11,7 +11,10 @@ use crate::exit;
 pub(crate) mod bench;
 pub(crate) mod dbm;
 pub(crate) mod dbm_server;
+mod parse;
+pub(crate) mod repl;
 pub(crate) mod serve;
+pub(crate) mod server;
 pub(crate) mod token;
 
 /// SQLite databases that keep every version, and networked DBMs.
@@ -69,6 +72,7 @@ pub(crate) enum Command {
     Dbm(Box<dbm::Dbm>),
     Serve(serve::Serve),
     DbmServer(Box<dbm_server::DbmServer>),
+    Repl(Box<repl::Repl>),
     #[command(subcommand)]
     Token(token::Token),
     Bench(Box<bench::Bench>),

@@ -15,6 +15,8 @@ mod log;
 mod new_file;
 mod ns;
 mod preload;
+mod remote;
+mod repl;
 mod serve;
 mod sql;
 mod token;
@@ -47,6 +49,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Done {
         Command::Dbm(args) => dbm::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::DbmServer(args) => dbm_server::run(&args, context),
+        Command::Repl(args) => repl::run(&args, context),
         Command::Token(Token::New(args)) => token::new(&args, context),
         Command::Token(Token::List(args)) => token::list(&args, context),
         Command::Bench(args) => bench::run(&args, context),

@@ -6,6 +6,7 @@ mod dbm_server;
 mod history;
 mod moving;
 mod names;
+mod repl;
 mod run;
 mod serve;
 mod served;
