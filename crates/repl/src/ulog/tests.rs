@@ -14,6 +14,7 @@ use super::codec;
 use super::open::UlogOptions;
 use super::{Opened, Ulog};
 
+mod golden;
 mod open;
 mod places;
 mod reader;
