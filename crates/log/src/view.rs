@@ -103,6 +103,13 @@ impl View {
         pieces
     }
 
+    /// The name of the file that has a position, and the offset in it.
+    pub fn file_of(&self, position: Position) -> Option<(String, u64)> {
+        let start = |file: &&Seen| file.number << self.segment_log2 <= position;
+        let file = self.files.iter().rfind(start)?;
+        Some((segment::file_name(file.number), position - (file.number << self.segment_log2)))
+    }
+
     /// Reads all that is there, from the tail on.
     pub fn read(&self) -> Reading {
         Reading::new(self.clone())

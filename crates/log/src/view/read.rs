@@ -38,7 +38,9 @@ pub struct Reading {
     tries: u32,
     searched: u64,
     end: Position,
-    passed_over: bool,
+    passed_over: u64,
+    /// To be said before anything else.
+    failed: Option<Error>,
 }
 
 /// The file that is being read.
@@ -66,7 +68,8 @@ impl Reading {
             tries: 0,
             searched: 0,
             end: 0,
-            passed_over: false,
+            passed_over: 0,
+            failed: None,
             view,
         };
         for file in reading.view.files.iter().filter(|file| file.stranger) {
@@ -103,9 +106,9 @@ impl Reading {
         self.end
     }
 
-    /// Whether the owner discarded something that was to be read: the reading
-    /// went on behind it.
-    pub fn passed_over(&self) -> bool {
+    /// How often the owner had discarded something that was to be read: the
+    /// reading went on behind it.
+    pub fn passed_over(&self) -> u64 {
         self.passed_over
     }
 
@@ -139,12 +142,15 @@ impl Reading {
     /// Finds what comes next; a record is in memory then.
     fn find(&mut self) -> Result<Found> {
         loop {
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
             if let Some(gap) = self.gaps.pop_front() {
                 return Ok(Found::Damage(gap));
             }
             let Some(part) = &self.part else { return Ok(Found::End) };
             if part.end == Some(self.position) {
-                self.follow()?;
+                self.follow();
                 continue;
             }
             if self.batch_end <= self.position {
@@ -213,26 +219,27 @@ impl Reading {
         if seen.header.is_none() {
             self.gaps.push_back(self.header_gap(seen.number, "the segment's header is damaged"));
         }
-        self.part = self.part_of(file);
         let (first, _) = self.view.span(file);
         self.batch_end = first;
         self.advance(first);
-        if self.part.is_none() {
-            // Gone, as what is before it.
-            self.passed_over = true;
-            if let Ok(view) = self.view.again() {
-                self.view = view;
-                self.begin();
-            }
+        match self.part_of(file) {
+            Ok(part) => self.part = Some(part),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.discarded(),
+            Err(error) => self.fail(error),
         }
     }
 
-    fn part_of(&self, file: usize) -> Option<Part> {
+    fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        self.part = None;
+    }
+
+    fn part_of(&self, file: usize) -> Result<Part> {
         let number = self.view.files[file].number;
         let next = self.view.next_of(file).and_then(|next| self.view.files[next].header);
-        let open = self.view.disk.open(&segment::file_name(number)).ok()?;
+        let open = self.view.disk.open(&segment::file_name(number))?;
         let (start, end) = (number << self.view.segment_log2, next.map(|next| next.follows));
-        Some(Part { number, start, end, bytes: Buffer::new(open) })
+        Ok(Part { number, start, end, bytes: Buffer::new(open) })
     }
 
     fn index_of(&self, number: u64) -> Option<usize> {
@@ -240,17 +247,13 @@ impl Reading {
     }
 
     /// Goes on in the next file, as headers say.
-    fn follow(&mut self) -> Result<()> {
-        let next = self
-            .part
-            .as_ref()
-            .and_then(|part| self.index_of(part.number))
-            .and_then(|here| self.view.next_of(here));
-        match next {
+    fn follow(&mut self) {
+        let number = self.part.take().map(|part| part.number);
+        let here = number.and_then(|number| self.index_of(number));
+        match here.and_then(|here| self.view.next_of(here)) {
             Some(next) => self.enter(next),
-            None => self.part = None,
+            None => self.end = self.position,
         }
-        Ok(())
     }
 
     /// Nothing can be read here: why?
@@ -265,7 +268,10 @@ impl Reading {
             return Ok(());
         }
         match self.view.disk.open(&segment::file_name(number)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return self.discarded(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.discarded();
+                return Ok(());
+            }
             file => part.bytes = Buffer::new(file?),
         }
         let durable = self.durable_above(number, at);
@@ -279,7 +285,7 @@ impl Reading {
             self.tries += 1;
             self.view = self.view.again()?;
             if let Some(file) = self.index_of(number)
-                && let Some(part) = self.part_of(file)
+                && let Ok(part) = self.part_of(file)
             {
                 self.part = Some(part);
             }
@@ -289,19 +295,19 @@ impl Reading {
         Ok(())
     }
 
-    /// The owner discarded what is being read.
-    fn discarded(&mut self) -> Result<()> {
-        self.view = self.view.again()?;
-        self.passed_over = true;
+    /// The owner discarded what was to be read: goes on behind it.
+    fn discarded(&mut self) {
+        self.part = None;
+        self.passed_over += 1;
         let at = self.position;
+        match self.view.again() {
+            Ok(view) => self.view = view,
+            Err(error) => return self.fail(error),
+        }
         match (0..self.view.files.len()).find(|i| self.usable(*i) && self.view.span(*i).0 > at) {
             Some(file) => self.enter(file),
-            None => {
-                self.end = at;
-                self.part = None;
-            }
+            None => self.end = at,
         }
-        Ok(())
     }
 
     /// Goes on behind what is damaged.

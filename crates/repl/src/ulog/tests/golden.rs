@@ -15,7 +15,7 @@ fn directory(name: &str) -> PathBuf {
 }
 
 /// The golden files, with the space ahead that segments have.
-fn golden_disk(name: &str) -> SimDisk {
+pub(crate) fn golden_disk(name: &str) -> SimDisk {
     golden::disk(&directory(name), |name| if name.ends_with(".seg") { 4096 } else { 1 })
 }
 
