@@ -13,6 +13,7 @@ pub(crate) mod dbm;
 pub(crate) mod dbm_server;
 pub(crate) mod serve;
 pub(crate) mod token;
+pub(crate) mod ulog;
 
 /// SQLite databases that keep every version, and networked DBMs.
 ///
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     DbmServer(Box<dbm_server::DbmServer>),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Ulog(ulog::Ulog),
     Bench(Box<bench::Bench>),
     /// Print a script that completes hozo's commands and options in a shell.
     ///

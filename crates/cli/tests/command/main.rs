@@ -11,3 +11,4 @@ mod served;
 mod shell;
 mod start;
 mod token;
+mod ulog;
