@@ -16,6 +16,7 @@ pub(crate) mod repl;
 pub(crate) mod serve;
 pub(crate) mod server;
 pub(crate) mod token;
+pub(crate) mod ulog;
 
 /// SQLite databases that keep every version, and networked DBMs.
 ///
@@ -75,6 +76,8 @@ pub(crate) enum Command {
     Repl(Box<repl::Repl>),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Ulog(ulog::Ulog),
     Bench(Box<bench::Bench>),
     /// Print a script that completes hozo's commands and options in a shell.
     ///

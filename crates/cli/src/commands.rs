@@ -20,6 +20,7 @@ mod repl;
 mod serve;
 mod sql;
 mod token;
+mod ulog;
 mod view;
 
 use crate::args::token::Token;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Done {
         Command::Repl(args) => repl::run(&args, context),
         Command::Token(Token::New(args)) => token::new(&args, context),
         Command::Token(Token::List(args)) => token::list(&args, context),
+        Command::Ulog(args) => ulog::run(&args, context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Completions { shell } => completions::run(shell, context),
     }

@@ -13,3 +13,4 @@ mod served;
 mod shell;
 mod start;
 mod token;
+mod ulog;
