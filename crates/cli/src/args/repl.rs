@@ -1,12 +1,10 @@
 //! The command line of `hozo repl`.
 
-mod age;
-
 use clap::{Args, Subcommand};
 
+use super::moment::Moment;
 use super::parse::waiting;
 use super::server::Server;
-use age::Age;
 
 /// Look after replication, on a server that runs
 ///
@@ -130,8 +128,8 @@ pub(crate) struct Conflicts {
 /// JSON: {"freed_bytes"}.
 #[derive(Args, Debug)]
 pub(crate) struct Prune {
-    /// Updates older than this go: -3D, -12H, -30M or -10S, as Tkrzw's utilities write
-    /// ages, a time such as 2026-11-21T09:30:00Z, or milliseconds since 1970.
+    /// Updates older than this go: -3D, -12H, -30M or -10S for days, hours, minutes or
+    /// seconds, a time such as 2026-11-21T09:30:00Z, or milliseconds since 1970.
     #[arg(allow_hyphen_values = true)]
-    pub(crate) before: Age,
+    pub(crate) before: Moment,
 }
