@@ -108,6 +108,7 @@ impl Repl {
             shared.ulog.append_own(What::Reset, ambient.now(), Durability::Durable)?;
         }
         forget_what_is_in_memory(&shared, takes_writes)?;
+        note_what_was_before_the_log(&shared, takes_writes)?;
         shared.checkpoint_now()?;
         let keeper = Arc::new(Keeper::start(Arc::clone(&shared))?);
         let logged = |(index, inner): (usize, &Arc<dyn KvStore>)| -> Arc<dyn KvStore> {
@@ -171,6 +172,21 @@ fn forget_what_is_in_memory(shared: &Shared, takes_writes: bool) -> Result<()> {
     }
     if any && !takes_writes {
         Loading::default().write(shared.ulog.disk())?;
+    }
+    Ok(())
+}
+
+/// DBMs that had records before they had a log: who reads it from its beginning
+/// lacks them, and is told so.
+fn note_what_was_before_the_log(shared: &Shared, takes_writes: bool) -> Result<()> {
+    if !takes_writes || shared.ulog.state().position != Position::default() {
+        return Ok(());
+    }
+    for records in &shared.records {
+        if exec::block_on(records.count())? > 0 {
+            shared.ulog.append_own(What::Reset, shared.ambient.now(), Durability::Durable)?;
+            return Ok(());
+        }
     }
     Ok(())
 }

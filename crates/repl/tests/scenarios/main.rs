@@ -33,6 +33,24 @@ fn a_follower_gets_what_was_and_what_comes() {
 }
 
 #[test]
+fn records_from_before_there_was_a_log_come_to_followers() {
+    let net = Net::default();
+    let mut master = Server::new(&net, "one", 1, |_| {});
+    master.set_unlogged(&[("a", "1"), ("b", "2")]);
+    master.start();
+    let follower = follower(&net, "two", 2, "one");
+    master.set("c", "3").unwrap();
+    follower.catch_up(&master);
+    let all = ["a", "b", "c"].map(|key| follower.get(key));
+    assert_eq!(all, ["1", "2", "3"].map(|value| Some(value.to_owned())));
+    // It is said once.
+    let head = master.repl().status().head;
+    master.stop();
+    master.start();
+    assert_eq!(master.repl().status().head, head);
+}
+
+#[test]
 fn a_follower_goes_on_where_it_was() {
     let net = Net::default();
     let mut master = Server::new(&net, "one", 1, |_| {});
