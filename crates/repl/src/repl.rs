@@ -18,7 +18,7 @@ use crate::keeper::Keeper;
 use crate::loading::Loading;
 use crate::logged::LoggedKv;
 use crate::role::RoleFile;
-use crate::shared::{Shared, Standing, redo};
+use crate::shared::{Running, Shared, Standing, redo};
 use crate::ulog::open::UlogOptions;
 use crate::ulog::{Opened, Ulog};
 
@@ -34,7 +34,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// follows it.
 pub struct Repl {
     shared: Arc<Shared>,
-    keeper: Keeper,
+    keeper: Option<Keeper>,
     /// Held as long as the log is open.
     _lock: Option<Lock>,
 }
@@ -64,7 +64,7 @@ impl Repl {
         hozo_directory::make(&config.dir)?;
         let lock = Lock::acquire(&config.dir, LOCK_FILE, LOCK_TIMEOUT)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(&config.dir)?);
-        Self::open_on(disk, config, dbms, ambient, boot(), Some(lock))
+        Self::open_on(disk, config, dbms, ambient, boot(), Running::default(), Some(lock))
     }
 
     /// The same on any disk; `boot` says which run of the system it is.
@@ -74,6 +74,7 @@ impl Repl {
         dbms: Vec<(String, Arc<dyn KvStore>)>,
         ambient: Arc<dyn Ambient>,
         boot: [u8; 16],
+        running: Running,
         lock: Option<Lock>,
     ) -> Result<Open> {
         let (names, records): (Vec<String>, Vec<Arc<dyn KvStore>>) = dbms.into_iter().unzip();
@@ -93,6 +94,7 @@ impl Repl {
         let shared = Arc::new(Shared::new(
             config,
             Arc::clone(&ambient),
+            &running,
             Arc::new(ulog),
             records,
             standing,
@@ -110,7 +112,10 @@ impl Repl {
         }
         forget_what_is_in_memory(&shared, takes_writes)?;
         shared.checkpoint_now()?;
-        let keeper = Keeper::start(Arc::clone(&shared))?;
+        let keeper = match running.thread {
+            true => Some(Keeper::start(Arc::clone(&shared))?),
+            false => None,
+        };
         let logged = |(index, inner): (usize, &Arc<dyn KvStore>)| -> Arc<dyn KvStore> {
             let (shared, inner) = (Arc::clone(&shared), Arc::clone(inner));
             Arc::new(LoggedKv { shared, index: index as u32, inner })
@@ -283,7 +288,9 @@ impl Replicator for Repl {
     async fn stop(&self) -> Result<()> {
         self.shared.stand(false, |standing| standing.stopped = true)?;
         self.shared.follow.turn().await;
-        self.keeper.stop();
+        if let Some(keeper) = &self.keeper {
+            keeper.stop();
+        }
         let checkpointed = self.shared.checkpoint(true);
         self.shared.ulog.close()?;
         checkpointed

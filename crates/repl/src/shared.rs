@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hozo_traits::{
@@ -13,6 +13,7 @@ use hozo_traits::{
 use parking_lot::Mutex;
 
 use crate::Config;
+use crate::clock::Clock;
 use crate::follow::Follow;
 use crate::followers::Followers;
 use crate::inflight::Inflight;
@@ -25,12 +26,12 @@ use crate::unsettled::Unsettled;
 /// Conflicts that are kept to be looked at.
 const CONFLICTS_KEPT: usize = 1000;
 
-/// For so long a checkpoint waits for updates that are under way.
-const PASS_MAX: Duration = Duration::from_secs(10);
-
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) clock: Clock,
+    /// For so long a checkpoint waits for updates that are under way.
+    patience: Duration,
     pub(crate) ulog: Arc<Ulog>,
     /// The records themselves, by index, past the log.
     pub(crate) records: Vec<Arc<dyn KvStore>>,
@@ -47,6 +48,22 @@ pub(crate) struct Shared {
     writes: AtomicBool,
     pub(crate) standing: Mutex<Standing>,
     pub(crate) conflicts: Mutex<VecDeque<ConflictReport>>,
+}
+
+/// How what goes on beside the calls is run.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) clock: Clock,
+    /// For so long a checkpoint waits for updates that are under way.
+    pub(crate) patience: Duration,
+    /// Whether a thread does what is done from time to time.
+    pub(crate) thread: bool,
+}
+
+impl Default for Running {
+    fn default() -> Running {
+        Running { clock: Clock::system(), patience: Duration::from_secs(10), thread: true }
+    }
 }
 
 /// What a server is just now.
@@ -67,6 +84,7 @@ impl Shared {
     pub(crate) fn new(
         config: Config,
         ambient: Arc<dyn Ambient>,
+        running: &Running,
         ulog: Arc<Ulog>,
         records: Vec<Arc<dyn KvStore>>,
         standing: Standing,
@@ -77,9 +95,11 @@ impl Shared {
         Shared {
             config,
             ambient,
+            clock: running.clock.clone(),
+            patience: running.patience,
             ulog,
             records,
-            followers: Followers::default(),
+            followers: Followers::new(running.clock.clone()),
             unsettled: Unsettled::default(),
             inflight: Inflight::default(),
             follow: Follow::default(),
@@ -157,11 +177,11 @@ impl Shared {
         within: Duration,
     ) -> Result<()> {
         let me = self.ulog.me();
-        let deadline = Instant::now() + within;
+        let deadline = self.clock.now().saturating_add(within);
         let look = || {
             let having = self.followers.having(me, seq);
             let fenced = !self.writes.load(Ordering::Acquire);
-            let over = having >= followers || fenced || Instant::now() >= deadline;
+            let over = having >= followers || fenced || self.clock.now() >= deadline;
             over.then_some((having, fenced))
         };
         let (having, fenced) = self.followers.changed.until(look).await;
@@ -205,7 +225,7 @@ impl Shared {
         let _one = self.checkpointing.lock();
         let place = self.ulog.mark()?;
         // What is in the log below the mark may be on its way to the records.
-        if !self.inflight.pass(PASS_MAX) {
+        if !self.inflight.pass(self.patience) {
             return Err(Error::new(ErrorKind::Busy, "an update takes long: no checkpoint now"));
         }
         self.unsettled.refuse()?;
