@@ -81,7 +81,10 @@ impl Config {
     }
 
     pub(crate) fn sync(&self) -> GroupSyncConfig {
-        GroupSyncConfig { persistent: true, lag: (self.sync_lag < Duration::MAX).then_some(self.sync_lag) }
+        GroupSyncConfig {
+            persistent: true,
+            lag: (self.sync_lag < Duration::MAX).then_some(self.sync_lag),
+        }
     }
 }
 

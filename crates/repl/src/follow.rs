@@ -21,7 +21,7 @@ use crate::signal::Signal;
 /// Bytes of updates at once.
 const PART_BYTES: usize = 1 << 20;
 /// After so many bytes of a snapshot it is noted how far it is.
-const LOADED_BYTES: usize = 64 << 20;
+const LOADED_BYTES: usize = if cfg!(test) { 4 << 10 } else { 64 << 20 };
 /// Between two attempts to connect: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 

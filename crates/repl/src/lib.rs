@@ -49,6 +49,8 @@ mod repl;
 mod role;
 mod shared;
 mod signal;
+#[cfg(test)]
+mod sim;
 mod snapshot;
 mod ulog;
 mod unsettled;

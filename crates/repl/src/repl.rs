@@ -33,7 +33,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// One server's part in replication: its update log, whom it follows, who
 /// follows it.
 pub struct Repl {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     keeper: Option<Keeper>,
     /// Held as long as the log is open.
     _lock: Option<Lock>,
