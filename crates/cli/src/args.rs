@@ -10,6 +10,7 @@ use crate::exit;
 
 pub(crate) mod bench;
 pub(crate) mod dbm;
+pub(crate) mod dbm_server;
 pub(crate) mod serve;
 pub(crate) mod token;
 
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Doctor(Doctor),
     Dbm(Box<dbm::Dbm>),
     Serve(serve::Serve),
+    DbmServer(Box<dbm_server::DbmServer>),
     #[command(subcommand)]
     Token(token::Token),
     Bench(Box<bench::Bench>),
@@ -106,10 +108,12 @@ pub(crate) struct Init {
 /// JSON: {"ok", "file", "problems": [{"file", "line", "column", "message", "hint",
 /// "notes"}], "stores": [{"name", "backend", "path"}], "namespaces": [{"match",
 /// "store", "concurrency", "page_size"}], "dbms": [{"name", "store", "durability"}],
-/// "frontends": [{"kind", "claims": [...]}]}, and with --store or --stores "checked":
-/// [{"store", "state", "error", "parts": [{"name", "bytes", "keys", "problems", "losses",
-/// "notes", "can_be_repaired"}], "repaired"}], where the state is whole, damaged, repaired,
-/// failed, untouched (nothing was ever stored) or no-check (the backend has none).
+/// "replication": {"name", "kind", "server_id", "dir", "role", "follow", "ack",
+/// "ack_timeout_ms", "segment_bytes", "keep_s", "keep_bytes"} or null, "frontends": [{"kind",
+/// "claims": [...]}]}, and with --store or --stores "checked": [{"store", "state", "error",
+/// "parts": [{"name", "bytes", "keys", "problems", "losses", "notes", "can_be_repaired"}],
+/// "repaired"}], where the state is whole, damaged, repaired, failed, untouched (nothing was
+/// ever stored) or no-check (the backend has none).
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Check {
     /// The config; the one that other commands would use if not given.

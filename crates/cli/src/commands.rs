@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod copy;
 pub(crate) mod dbm;
+mod dbm_server;
 mod doctor;
 mod env;
 mod export;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Done {
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Dbm(args) => dbm::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
+        Command::DbmServer(args) => dbm_server::run(&args, context),
         Command::Token(Token::New(args)) => token::new(&args, context),
         Command::Token(Token::List(args)) => token::list(&args, context),
         Command::Bench(args) => bench::run(&args, context),

@@ -21,6 +21,8 @@ const CONFIG_VARIABLE: &str = "HOZO_CONFIG";
 /// Things that all commands share.
 pub(crate) struct Context {
     config: Option<PathBuf>,
+    /// Whether the command line names the config.
+    pub(crate) config_is_given: bool,
     /// Programs read the output.
     pub(crate) json: bool,
     /// Neither progress nor remarks.
@@ -49,6 +51,7 @@ impl Context {
             config: global.config.clone().or_else(|| {
                 std::env::var_os(CONFIG_VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from)
             }),
+            config_is_given: global.config.is_some(),
             json: global.json,
             quiet: global.quiet,
             style: Style::new(color(io::stderr().is_terminal())),
@@ -92,7 +95,8 @@ impl Context {
         Ok(self.stack_of(self.plan_for(&Registry::serving())?))
     }
 
-    fn stack_of(&self, plan: Plan) -> Arc<Stack> {
+    /// A plan's stack, which is closed at the end.
+    pub(crate) fn stack_of(&self, plan: Plan) -> Arc<Stack> {
         let stack = Stack::open(plan);
         self.stacks.borrow_mut().push(Arc::clone(&stack));
         stack

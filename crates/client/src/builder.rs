@@ -96,6 +96,11 @@ impl Builder {
         }
     }
 
+    /// The same for another address.
+    pub(crate) fn at(self, address: &str) -> Builder {
+        Builder { address: address.to_owned(), ..self }
+    }
+
     /// The bearer token that every call carries. Without TLS it could be read
     /// on the way to another machine: there the address has to say `http://`
     /// for it to be sent.

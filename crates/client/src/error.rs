@@ -152,7 +152,12 @@ pub(crate) fn late() -> Error {
 
 /// The same error once more, for another who waits for it.
 pub(crate) fn again(error: &Error) -> Error {
-    let mut copy = Error::new(error.kind(), error.message().to_owned()).retrying(error.retry());
+    of_kind(error, error.kind()).retrying(error.retry())
+}
+
+/// The same error, but of this kind.
+pub(crate) fn of_kind(error: &Error, kind: ErrorKind) -> Error {
+    let mut copy = Error::new(kind, error.message().to_owned());
     for (key, value) in error.context() {
         copy = copy.with(key, value);
     }
@@ -160,4 +165,25 @@ pub(crate) fn again(error: &Error) -> Error {
         None => copy,
         Some(cause) => copy.caused_by(cause.to_string()),
     }
+}
+
+/// The error of a call of replication, in whose codes three say what they say
+/// nowhere else.
+pub(crate) fn of_replication(error: Error) -> Error {
+    match grpc_code(&error) {
+        Some("OUT_OF_RANGE") => of_kind(&error, ErrorKind::VersionGone),
+        Some("ABORTED") => of_kind(&error, ErrorKind::Conflict).retrying(Retry::Never),
+        Some("FAILED_PRECONDITION") => of_kind(&error, ErrorKind::ReadOnly),
+        _ => error,
+    }
+}
+
+/// Whether the server does not have what was called.
+pub(crate) fn is_unimplemented(error: &Error) -> bool {
+    grpc_code(error) == Some("UNIMPLEMENTED")
+}
+
+fn grpc_code(error: &Error) -> Option<&str> {
+    let code = error.context().iter().find(|(key, _)| *key == "grpc");
+    code.map(|(_, code)| code.as_str())
 }

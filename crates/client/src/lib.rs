@@ -84,6 +84,44 @@
 //! # Ok(()) });
 //! ```
 //!
+//! # Following a server
+//!
+//! [`Client::feed`] gives what is changed at a server, as it is changed there: as
+//! a [`ChangeFeed`](hozo_traits::ChangeFeed), which is what a server's own log is
+//! as well. It comes from a Hozo server with replication, or from one of Tkrzw
+//! with an update log. A program that keeps a copy acknowledges what it has, and
+//! goes on after that position; where the log does not reach back so far, the
+//! error is [`VersionGone`](ErrorKind::VersionGone), and there is a snapshot.
+//!
+//! ```no_run
+//! # async fn example(client: hozo_client::Client) -> hozo_client::Result<()> {
+//! use hozo_traits::{Position, Reader, Start, What};
+//!
+//! let reader = Reader { name: "a copy".to_owned(), acknowledges: true, ..Reader::default() };
+//! let feed = client.feed(&reader).await?;
+//! println!("server {} has {:?}", feed.server(), feed.dbms());
+//!
+//! let mut updates = feed.open(Start::After(Position::default()), reader).await?;
+//! loop {
+//!     // Nothing, every few seconds, if there is nothing.
+//!     let part = updates.next(1 << 20).await?;
+//!     for update in &part.updates {
+//!         if let What::Records { dbm, effects, .. } = &update.what {
+//!             println!("{}:{} {dbm} {effects:?}", update.origin, update.reach.seq);
+//!         }
+//!     }
+//!     // Here it is put on stable storage; then:
+//!     updates.acknowledge(&part.position, feed.epoch())?;
+//! }
+//! # }
+//! ```
+//!
+//! A feed that ended, or from which nothing came for 10 seconds, is begun again
+//! by who reads it: [`Connector`] connects to one server after another with the
+//! same settings. [`Client::replication_status`], [`Client::follow`],
+//! [`Client::unfollow`], [`Client::promote`], [`Client::conflicts`] and
+//! [`Client::prune`] are for those who run the servers.
+//!
 //! # Errors
 //!
 //! Errors are [`Error`] with the [`ErrorKind`] that says what to do about it. A
@@ -117,6 +155,10 @@
 //! | `NOT_FOUND`, `ALREADY_EXISTS`, `ABORTED`, `DATA_LOSS` | not found, exists, conflict, corrupt |
 //! | `INTERNAL`, `UNKNOWN`, what is no gRPC | internal |
 //!
+//! Where a server says the kind itself, in the trailer `hozo-error-kind`, that is
+//! it. For feeds and the administration of replication `OUT_OF_RANGE` is version
+//! gone, and `FAILED_PRECONDITION` read-only.
+//!
 //! # Deadlines and repeated calls
 //!
 //! Every call has a deadline, 30 seconds unless [`Builder::timeout`] or
@@ -134,10 +176,10 @@
 //!
 //! | tried again | never |
 //! |---|---|
-//! | `get`, `contains`, `get_many`, `search`, `count`, `file_size`, `inspect`, `should_be_rebuilt`, `echo`, `health` | `append`, `append_many`, `increment`, `rekey`, `clear`, `rebuild` |
+//! | `get`, `contains`, `get_many`, `search`, `count`, `file_size`, `inspect`, `should_be_rebuilt`, `echo`, `health`, `replication_status`, `conflicts` | `append`, `append_many`, `increment`, `rekey`, `clear`, `rebuild` |
 //! | `synchronise` without options | `synchronise` with options |
 //! | | `set`, `set_many`, `remove`, `remove_many`, `compare_exchange`, `compare_exchange_many` |
-//! | | `push_last`, `pop_first`, `change_master` |
+//! | | `push_last`, `pop_first`, `change_master`, `follow`, `unfollow`, `promote`, `prune` |
 //!
 //! A `set` is among the second: done twice, it would overwrite what another
 //! client set in between. A program that is alone with its keys can call it again.
@@ -152,8 +194,10 @@ mod client;
 mod cursor;
 mod dbm;
 mod error;
+mod follow;
 mod health;
 mod pipeline;
+mod replication;
 mod rpcs;
 mod scan;
 mod transport;
@@ -162,6 +206,7 @@ pub use builder::{Builder, Tls};
 pub use client::{Client, DbmInfo};
 pub use cursor::Cursor;
 pub use dbm::{Dbm, ExchangeOptions, PopOptions, SearchMode};
+pub use follow::Connector;
 pub use health::HealthStatus;
 pub use hozo_traits::{
     Desired, Error, ErrorKind, Exchanged, Expected, Outcome, PresentValue, Result, Retry,

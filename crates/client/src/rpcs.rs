@@ -1,5 +1,9 @@
 //! The unary calls: where each is, and whether it may be sent twice.
 
+use hozo_proto::hozo_v1::{
+    ChangeSourceRequest, ChangeSourceResponse, ConflictsRequest, ConflictsResponse, PromoteRequest,
+    PromoteResponse, PruneRequest, PruneResponse, StatusRequest, StatusResponse,
+};
 use hozo_proto::tkrzw_rpc::*;
 use prost::Message;
 
@@ -15,10 +19,10 @@ pub(crate) trait Unary: Message {
 }
 
 macro_rules! unary {
-    ($($rpc:literal $request:ident $answer:ident $repeatable:expr;)*) => {
+    ($paths:ident of $service:literal $($rpc:literal $request:ident $answer:ident $repeatable:expr;)*) => {
         $(impl Unary for $request {
             type Answer = $answer;
-            const PATH: &'static str = concat!("/tkrzw_rpc.DBMService/", $rpc);
+            const PATH: &'static str = concat!("/", $service, "/", $rpc);
             fn repeatable(&self) -> bool {
                 let repeatable: fn(&$request) -> bool = $repeatable;
                 repeatable(self)
@@ -27,12 +31,13 @@ macro_rules! unary {
 
         /// The paths, for the test that there are all.
         #[cfg(test)]
-        pub(crate) const PATHS: &[&str] = &[$($request::PATH),*];
+        pub(crate) const $paths: &[&str] = &[$($request::PATH),*];
     };
 }
 
 // The table in the crate's documentation says the same, and a test tries it.
 unary! {
+    DBM of "tkrzw_rpc.DBMService"
     "Echo" EchoRequest EchoResponse |_| true;
     "Inspect" InspectRequest InspectResponse |_| true;
     "Get" GetRequest GetResponse |_| true;
@@ -57,6 +62,15 @@ unary! {
     "Synchronize" SynchronizeRequest SynchronizeResponse |sync| sync.params.is_empty();
     "Search" SearchRequest SearchResponse |_| true;
     "ChangeMaster" ChangeMasterRequest ChangeMasterResponse |_| false;
+}
+
+unary! {
+    REPLICATION of "hozo.v1.Replication"
+    "Status" StatusRequest StatusResponse |_| true;
+    "ChangeSource" ChangeSourceRequest ChangeSourceResponse |_| false;
+    "Promote" PromoteRequest PromoteResponse |_| false;
+    "Conflicts" ConflictsRequest ConflictsResponse |_| true;
+    "Prune" PruneRequest PruneResponse |_| false;
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Hozo frontend for Tkrzw-RPC clients: DBMs over gRPC, with what a server needs
 //! around them.
 //!
-//! It answers `tkrzw_rpc.DBMService`, `grpc.health.v1.Health` and server
-//! reflection, over TCP with or without TLS and over Unix sockets. Who asks is
+//! It answers `tkrzw_rpc.DBMService`, `grpc.health.v1.Health`, server reflection
+//! and, for a server with replication, `hozo.v1.Replication`, over TCP with or without TLS and over Unix sockets. Who asks is
 //! found out by certificates, by bearer tokens with rights to each DBM, or not at
 //! all, as the [`Config`] says.
 //!
@@ -44,6 +44,7 @@
 //! | time of a request with one answer; of any request | the config; the client's `grpc-timeout` |
 //! | what arrived and was not read | 256 KiB a request, 1 MiB a connection |
 //! | what was answered and is not read | 128 KiB a request and one message |
+//! | what was read for a follower and is not taken | 256 KiB, or one update |
 //! | a request's headers | 16 KiB |
 //! | a client that is gone without a word | found out within 80 seconds |
 //!

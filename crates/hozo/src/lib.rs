@@ -30,6 +30,19 @@
 //! | `[[dbm]]` | `name` | a DBM that frontends serve; their order is the index that clients may choose one by |
 //! | | `store` | where it is; the first store unless given |
 //! | | `durability` | of an update before it is answered: `sequenced`, unless given, or `durable` |
+//! | `[replication.NAME]` | `kind` | `ulog`: all DBMs of the config have one update log, which other servers may follow. One section at most |
+//! | | `server_id` | this server, from 1 to 2147483647; no other of those that replicate has it |
+//! | | `dir` | the log's directory, of its own; made when first opened |
+//! | | `follow` | the server whose updates are applied here: `http://HOST:PORT`, `https://HOST:PORT`, `HOST:PORT` or `unix:PATH` |
+//! | | `role` | with `follow`: `follower`, unless given, whose clients only read, or `master`, one of two |
+//! | | `ack` | how many followers have an update on stable storage before it is answered; 0 unless given, at most 100 |
+//! | | `ack_timeout_ms` | how long that may take; 5000 unless given |
+//! | | `segment_bytes` | of the files of a new log: a power of two from 64 KiB to 1 GiB, 64 MiB unless given |
+//! | | `keep` | how old updates become before they are removed: `7d` unless given, as in `12h` or `1w2d`; what followers still need is kept beyond that |
+//! | | `keep_bytes` | of the log, whatever followers need; 10 GiB unless given |
+//! | | `follow_token` or `follow_token_file` | the token that is shown to the source |
+//! | | `follow_ca`, `follow_cert`, `follow_key` | files in PEM: who vouches for the source, and what is shown to it |
+//! | | `timestamp_skew_ms` | moves the moment from which a Tkrzw server is followed; 0 unless given |
 //! | `[cache]` | `bytes` | of pages, for all databases of a process; 64 MiB unless given |
 //! | `[[frontend]]` | `kind` | `vfs`, `rpc` with the cargo feature of the name, or one that the program registered |
 //! | | others | the frontend's: the fields of its `Config` |
@@ -53,6 +66,9 @@ mod plan;
 mod problem;
 mod process;
 mod registry;
+#[cfg(feature = "rpc")]
+mod replication;
+mod secret;
 mod section;
 mod serving;
 mod settings;
@@ -68,8 +84,9 @@ pub use hozo_traits as traits;
 pub use checkup::{CheckProgress, CheckStore, CheckedPart, Checkup};
 pub use lazy::LazyStack;
 pub use pattern::Pattern;
-pub use plan::{DbmPlan, FrontendPlan, NamespaceRule, Plan, StorePlan};
+pub use plan::{DbmPlan, FrontendPlan, NamespaceRule, Plan, ReplicationPlan, StorePlan};
 pub use problem::{Problem, Problems};
 pub use registry::{BuildFrontend, BuiltFrontend, DEFAULT_BACKEND, OpenStore, Registry};
+pub use secret::Secret;
 pub use serving::Serving;
 pub use stack::Stack;

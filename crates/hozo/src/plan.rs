@@ -16,11 +16,13 @@ use crate::text::{Report, Text};
 mod dbm;
 mod frontend;
 mod path;
+mod replication;
 mod rule;
 mod store;
 
 pub use dbm::DbmPlan;
 pub use frontend::FrontendPlan;
+pub use replication::ReplicationPlan;
 pub use rule::NamespaceRule;
 pub use store::StorePlan;
 
@@ -30,6 +32,7 @@ pub struct Plan {
     stores: Vec<StorePlan>,
     rules: Vec<NamespaceRule>,
     dbms: Vec<DbmPlan>,
+    replication: Option<ReplicationPlan>,
     frontends: Vec<FrontendPlan>,
     cache_bytes: Option<u64>,
 }
@@ -105,12 +108,15 @@ impl Plan {
             }
         }
         let dbms = dbms.into_iter().map(|(dbm, _)| dbm).collect();
+        let replication = settings.replication.and_then(|section| {
+            replication::check(section, base, &paths, settings.names_dbm, report)
+        });
         let mut frontends = frontend::Reader::new(base, registry, settings.names_dbm);
         for section in settings.frontends {
             frontends.check(section, report);
         }
         let cache_bytes = settings.cache.bytes.map(Spanned::into_inner);
-        Plan { stores, rules, dbms, frontends: frontends.plans(), cache_bytes }
+        Plan { stores, rules, dbms, replication, frontends: frontends.plans(), cache_bytes }
     }
 
     /// The stores, in the order of the config. The first is the default: names
@@ -128,6 +134,11 @@ impl Plan {
     /// the wire.
     pub fn dbms(&self) -> &[DbmPlan] {
         &self.dbms
+    }
+
+    /// This server's part in replication, if the config has one.
+    pub fn replication(&self) -> Option<&ReplicationPlan> {
+        self.replication.as_ref()
     }
 
     /// The frontends, in the order of the config: those that this process can

@@ -231,6 +231,11 @@ fn plain(message: &str) -> String {
             message = format!("{start}expected a whole number from 0 on");
         }
     }
+    for number in ["i8", "i16", "i32", "i64", "i128", "isize"] {
+        if let Some(start) = message.strip_suffix(&format!("expected {number}")) {
+            message = format!("{start}expected a whole number");
+        }
+    }
     message.trim_end().to_owned()
 }
 

@@ -1,9 +1,12 @@
 //! A stack's frontends, running.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use hozo_traits::{Dbm, Endpoint, Error, ErrorKind, Health, Parts, Result, Running};
+use hozo_traits::{
+    Dbm, Endpoint, Error, ErrorKind, Health, KvStore, Parts, Replicator, Result, Running,
+};
 
 use crate::plan::DbmPlan;
 use crate::registry::BuiltFrontend;
@@ -38,11 +41,15 @@ struct Started {
 
 impl Stack {
     /// A DBM of the config, for a frontend; opens its store if this process has
-    /// not yet.
+    /// not yet, and with replication the update log and all DBMs.
     pub fn dbm(&self, dbm: &DbmPlan) -> Result<Dbm> {
         let store = dbm.store(self.plan());
-        let records =
-            self.records(store.name(), dbm.name()).map_err(|e| e.with("dbm", dbm.name()))?;
+        let records = match self.logged(dbm)? {
+            Some(records) => records,
+            None => {
+                self.records(store.name(), dbm.name()).map_err(|e| e.with("dbm", dbm.name()))?
+            }
+        };
         Ok(Dbm {
             name: dbm.name().to_owned(),
             store: store.name().to_owned(),
@@ -50,6 +57,47 @@ impl Stack {
             durability: dbm.durability(),
             path: store.path().map(ToOwned::to_owned),
         })
+    }
+
+    /// The DBM with its updates logged, if the config has replication.
+    #[cfg(feature = "rpc")]
+    fn logged(&self, dbm: &DbmPlan) -> Result<Option<Arc<dyn KvStore>>> {
+        let index = self.plan().dbms().iter().position(|one| one.name() == dbm.name());
+        let found = self.with_replication(|replication| {
+            let records = index.and_then(|index| replication.dbm(index));
+            records.ok_or_else(|| {
+                Error::new(ErrorKind::Internal, "a DBM of the config is not in its log")
+            })
+        });
+        found
+    }
+
+    /// Without the log, updates would be missing from it for ever.
+    #[cfg(not(feature = "rpc"))]
+    fn logged(&self, _dbm: &DbmPlan) -> Result<Option<Arc<dyn KvStore>>> {
+        match self.plan().replication() {
+            None => Ok(None),
+            Some(replication) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this build has no replication: the feature `rpc` of the crate `hozo`",
+            )
+            .with("replication", replication.name())),
+        }
+    }
+
+    /// This server's part in replication, if the config has one; from now on it
+    /// follows whomever it is to follow.
+    #[cfg(feature = "rpc")]
+    fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
+        self.with_replication(|replication| {
+            replication.follow()?;
+            Ok(replication.replicator())
+        })
+    }
+
+    #[cfg(not(feature = "rpc"))]
+    fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
+        Ok(None)
     }
 
     /// Opens the stores of all DBMs and starts every frontend of the config that
@@ -61,7 +109,7 @@ impl Stack {
             return Err(Error::new(ErrorKind::Invalid, "the config has no frontend to serve"));
         }
         let dbms = self.plan().dbms().iter().map(|dbm| self.dbm(dbm)).collect::<Result<_>>()?;
-        let parts = Parts { dbms, replication: None, ambient: self.ambient() };
+        let parts = Parts { dbms, replication: self.replicator()?, ambient: self.ambient() };
         let mut serving = Serving { running: Vec::new() };
         for BuiltFrontend { frontend, stop_within } in frontends {
             let kind = frontend.kind();

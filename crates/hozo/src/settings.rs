@@ -13,9 +13,7 @@ use crate::section::Section;
 use crate::text::{Report, in_file_order};
 
 /// Sections that this version reads.
-const SECTIONS: [&str; 5] = ["store", "namespace", "dbm", "cache", "frontend"];
-/// Sections that the design has and this version has not.
-const LATER: [&str; 1] = ["replication"];
+const SECTIONS: [&str; 6] = ["store", "namespace", "dbm", "replication", "cache", "frontend"];
 
 /// A config as it is written.
 pub(crate) struct Settings<'t> {
@@ -26,6 +24,7 @@ pub(crate) struct Settings<'t> {
     pub(crate) dbms: Vec<(Range<usize>, DbmSettings)>,
     /// Whether there is any attempt at a DBM, even one that cannot be read.
     pub(crate) names_dbm: bool,
+    pub(crate) replication: Option<ReplicationSettings<'t>>,
     pub(crate) cache: CacheSettings,
     pub(crate) frontends: Vec<Section<'t>>,
 }
@@ -58,6 +57,34 @@ pub(crate) struct DbmSettings {
     pub(crate) durability: Option<Spanned<String>>,
 }
 
+/// `[replication.NAME]`. Its keys depend on its kind.
+pub(crate) struct ReplicationSettings<'t> {
+    pub(crate) name: Spanned<String>,
+    pub(crate) kind: Option<Spanned<String>>,
+    pub(crate) section: Section<'t>,
+}
+
+/// `[replication.NAME]` of kind `ulog`, without the kind.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UlogSettings {
+    pub(crate) server_id: Option<Spanned<u64>>,
+    pub(crate) dir: Option<Spanned<String>>,
+    pub(crate) follow: Option<Spanned<String>>,
+    pub(crate) role: Option<Spanned<String>>,
+    pub(crate) ack: Option<Spanned<u64>>,
+    pub(crate) ack_timeout_ms: Option<Spanned<u64>>,
+    pub(crate) segment_bytes: Option<Spanned<u64>>,
+    pub(crate) keep: Option<Spanned<String>>,
+    pub(crate) keep_bytes: Option<Spanned<u64>>,
+    pub(crate) follow_token: Option<Spanned<String>>,
+    pub(crate) follow_token_file: Option<Spanned<String>>,
+    pub(crate) follow_ca: Option<Spanned<String>>,
+    pub(crate) follow_cert: Option<Spanned<String>>,
+    pub(crate) follow_key: Option<Spanned<String>>,
+    pub(crate) timestamp_skew_ms: Option<Spanned<i64>>,
+}
+
 /// `[cache]`
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +101,7 @@ impl<'t> Settings<'t> {
             namespaces: Vec::new(),
             dbms: Vec::new(),
             names_dbm: false,
+            replication: None,
             cache: CacheSettings::default(),
             frontends: Vec::new(),
         };
@@ -96,6 +124,7 @@ impl<'t> Settings<'t> {
                         settings.dbms.extend(section.read(&[], report).map(|d| (span, d)));
                     }
                 }
+                "replication" => settings.replication = replication(value, report),
                 "cache" => {
                     settings.cache = Section::of("[cache]".to_owned(), value, report)
                         .and_then(|section| section.read(&[], report))
@@ -110,45 +139,73 @@ impl<'t> Settings<'t> {
 }
 
 fn unknown(name: &str, span: &Range<usize>, report: &mut Report<'_>) {
-    let later = LATER.contains(&name);
-    let problem = if later {
-        report.add(span.clone(), format!("section `{name}` is not in this version of Hozo"))
-    } else {
-        report.add(span.clone(), format!("unknown section or key `{name}`"))
-    };
+    let problem = report.add(span.clone(), format!("unknown section or key `{name}`"));
     // The singular and the plural differ by little, so this finds `stores` too.
-    if !later && let Some(meant) = nearest(name, SECTIONS) {
+    if let Some(meant) = nearest(name, SECTIONS) {
         problem.label(format!("did you mean `{meant}`?"));
     }
-    problem.note("sections: [store.NAME], [[namespace]], [[dbm]], [cache], [[frontend]]");
+    problem.note(
+        "sections: [store.NAME], [[namespace]], [[dbm]], [replication.NAME], [cache], [[frontend]]",
+    );
 }
 
 fn stores<'t>(value: Spanned<DeValue<'t>>, report: &mut Report<'_>) -> Vec<StoreSettings<'t>> {
+    let such_as = format!("such as: backend = \"{DEFAULT_BACKEND}\"");
+    let mut stores = Vec::new();
+    for (name, mut section) in named("store", value, report) {
+        let backend = section.take_string("backend", &such_as, report);
+        stores.push(StoreSettings { name, backend, section });
+    }
+    stores
+}
+
+/// The one section about replication, or the first of several.
+fn replication<'t>(
+    value: Spanned<DeValue<'t>>,
+    report: &mut Report<'_>,
+) -> Option<ReplicationSettings<'t>> {
+    let mut sections = named("replication", value, report).into_iter();
+    let (name, mut section) = sections.next()?;
+    let line = report.line_of(&name.span());
+    for (other, _) in sections {
+        report
+            .add(other.span(), "a config has one section [replication.NAME]")
+            .note(format!("the first is on line {line}; all DBMs of the config have one log"));
+    }
+    let kind = section.take_string("kind", "such as: kind = \"ulog\"", report);
+    Some(ReplicationSettings { name, kind, section })
+}
+
+/// The sections `[WHAT.NAME]`, in the order of the text.
+fn named<'t>(
+    what: &str,
+    value: Spanned<DeValue<'t>>,
+    report: &mut Report<'_>,
+) -> Vec<(Spanned<String>, Section<'t>)> {
     let span = value.span();
     let table = match value.into_inner() {
         DeValue::Table(table) => table,
         _ => {
-            report.add(span, "`store` is a section with a name").label("write [store.NAME]");
+            report
+                .add(span, format!("`{what}` is a section with a name"))
+                .label(format!("write [{what}.NAME]"));
             return Vec::new();
         }
     };
-    let mut stores = Vec::new();
+    let mut sections = Vec::new();
     for (name, value) in in_file_order(table) {
-        let title = format!("[store.{}]", name.get_ref());
         if !value.get_ref().is_table() {
             // `[store]` with keys below: its owner forgot the name.
             report
-                .add(name.span(), format!("`{}` is not in a store with a name", name.get_ref()))
-                .label("write [store.NAME] above it, such as [store.main]");
+                .add(name.span(), format!("`{}` is not in a {what} with a name", name.get_ref()))
+                .label(format!("write [{what}.NAME] above it, such as [{what}.main]"));
             continue;
         }
-        let Some(mut section) = Section::of(title.clone(), value, report) else { continue };
-        let such_as = format!("such as: backend = \"{DEFAULT_BACKEND}\"");
-        let backend = section.take_string("backend", &such_as, report);
-        let name = Spanned::new(name.span(), name.into_inner().into_owned());
-        stores.push(StoreSettings { name, backend, section });
+        let title = format!("[{what}.{}]", name.get_ref());
+        let Some(section) = Section::of(title, value, report) else { continue };
+        sections.push((Spanned::new(name.span(), name.into_inner().into_owned()), section));
     }
-    stores
+    sections
 }
 
 /// The sections of an array of tables.

@@ -7,8 +7,12 @@ use hozo_pages::{NamespaceInfo, NamespaceName, Namespaces, Target};
 use hozo_traits::exec::block_on;
 use hozo_traits::{Ambient, Error, ErrorKind, KvStore, Result, Store, SystemAmbient};
 
+#[cfg(feature = "rpc")]
+use crate::plan::DbmPlan;
 use crate::plan::{Plan, StorePlan};
 use crate::process::PerProcess;
+#[cfg(feature = "rpc")]
+use crate::replication::Replication;
 
 /// The parts of a [`Plan`], opened as they are needed.
 ///
@@ -28,6 +32,8 @@ pub struct Stack {
     plan: Plan,
     ambient: Arc<dyn Ambient>,
     opened: PerProcess<Vec<Mutex<Option<Slot>>>>,
+    #[cfg(feature = "rpc")]
+    replication: PerProcess<Mutex<Option<Replication>>>,
 }
 
 /// A store that is open.
@@ -44,7 +50,13 @@ impl Stack {
 
     /// The same, with a clock and random numbers of the caller's.
     pub fn open_with(plan: Plan, ambient: Arc<dyn Ambient>) -> Arc<Self> {
-        Arc::new(Stack { plan, ambient, opened: PerProcess::new() })
+        Arc::new(Stack {
+            plan,
+            ambient,
+            opened: PerProcess::new(),
+            #[cfg(feature = "rpc")]
+            replication: PerProcess::new(),
+        })
     }
 
     /// What it was opened from.
@@ -85,11 +97,44 @@ impl Stack {
         self.opened.get(|| self.plan.stores().iter().map(|_| Mutex::new(None)).collect::<Vec<_>>())
     }
 
+    /// Does something with this server's part in replication, which is opened if
+    /// this process has not yet, with all DBMs of the config; `None` if the
+    /// config has none.
+    #[cfg(feature = "rpc")]
+    pub(crate) fn with_replication<R>(
+        &self,
+        with: impl FnOnce(&mut Replication) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let Some(replication) = self.plan.replication() else { return Ok(None) };
+        let slot = self.replication.get(|| Mutex::new(None));
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            let records = |dbm: &DbmPlan| {
+                let records = self.records(dbm.store(&self.plan).name(), dbm.name());
+                Ok((dbm.name().to_owned(), records.map_err(|e| e.with("dbm", dbm.name()))?))
+            };
+            let dbms = self.plan.dbms().iter().map(records).collect::<Result<_>>()?;
+            *slot = Some(Replication::open(replication, dbms, self.ambient.clone())?);
+        }
+        match &mut *slot {
+            Some(replication) => with(replication).map(Some),
+            None => Err(Error::new(ErrorKind::Internal, "a log that was opened is not there")),
+        }
+    }
+
     /// Closes the stores that are open, as dropping the stack does, also where
     /// something that never ends still has it, as a registered VFS has. One that
     /// is in use closes when it is not any more; one that is asked for again is
     /// opened again.
     pub fn close(&self) {
+        #[cfg(feature = "rpc")]
+        drop(
+            self.replication
+                .get(|| Mutex::new(None))
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         for slot in self.slots() {
             drop(slot.lock().unwrap_or_else(PoisonError::into_inner).take());
         }

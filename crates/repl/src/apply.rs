@@ -36,7 +36,7 @@ impl Shared {
         let me = self.ulog.me();
         if origin == me {
             theirs.set(origin, update.reach);
-            self.ulog.known_there(update.reach);
+            self.ulog.known_there(update.reach)?;
             return Ok(Applied::Known);
         }
         let here = self.ulog.reach_of(origin);
@@ -73,7 +73,7 @@ impl Shared {
             }
             What::Records { dbm, effects, .. } => {
                 let records = self.dbm(*dbm)?;
-                if effects == &[Effect::Clear] && self.ulog.may_conflict() {
+                if effects == &[Effect::Clear] && self.ulog.may_conflict()? {
                     self.apply_clearing(update, *dbm, records).await?;
                 } else {
                     self.apply_records(update, *dbm, effects, records).await?;

@@ -136,7 +136,7 @@ async fn follow_one(shared: &Shared, network: &dyn Network, address: &str, gener
         loaded: None,
     });
     let mut wait = BACKOFF.0;
-    loop {
+    while follow.generation.load(Ordering::SeqCst) == generation {
         let went_well = AtomicBool::new(false);
         let attempt = pin!(attempt(shared, network, address, generation, &went_well));
         let turned = || (follow.generation.load(Ordering::SeqCst) != generation).then_some(());

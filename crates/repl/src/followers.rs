@@ -90,11 +90,12 @@ impl Followers {
         }
     }
 
-    /// It reads from here on.
+    /// It reads from here on, and needs nothing before that unless it says what
+    /// it needs.
     pub(crate) fn reads(&self, number: u64, place: Place) {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.all.iter_mut().find(|slot| slot.number == number)
-            && slot.has.is_none()
+            && !slot.acknowledges
         {
             slot.place = place;
         }
@@ -142,3 +143,6 @@ impl Followers {
         slots.all.iter().map(status).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

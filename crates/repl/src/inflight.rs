@@ -34,8 +34,18 @@ impl Inflight {
     /// Waits until all updates are over that were under way when this began;
     /// whether they are within the time. By one thread at a time.
     pub(crate) fn pass(&self, within: Duration) -> bool {
-        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
         let until = Instant::now() + within;
+        // Of an earlier pass that was over before those were.
+        let turn = self.turn.load(Ordering::SeqCst);
+        if !self.empty(turn.wrapping_add(1), until) {
+            return false;
+        }
+        self.turn.fetch_add(1, Ordering::SeqCst);
+        self.empty(turn, until)
+    }
+
+    /// Waits until no update of a turn is under way.
+    fn empty(&self, turn: usize, until: Instant) -> bool {
         while self.counts[turn & 1].load(Ordering::SeqCst) > 0 {
             if Instant::now() >= until {
                 return false;
@@ -54,3 +64,6 @@ impl Drop for Entered<'_> {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,3 +79,6 @@ fn decode(bytes: &[u8]) -> Option<Loading> {
     let from = State::decode(state).ok()?.position;
     Some(Loading(Some(SnapshotPlace { from, dbm: u32::from_le_bytes(*dbm), key })))
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,8 @@ pub(crate) struct Contest {
 #[derive(Default)]
 pub(crate) struct Recent {
     remembers: bool,
+    /// Whether what was changed before it began to remember is in it, too.
+    complete: bool,
     /// By a hash of DBM and key: the last change here that stands, and its number.
     keys: HashMap<u128, (u64, Stamp)>,
     /// In the order of numbers.
@@ -68,6 +70,16 @@ impl Recent {
         if !remember {
             *self = Recent::default();
         }
+    }
+
+    /// Whether the log has changes that should be remembered and are not.
+    pub(crate) fn lacks_older(&self) -> bool {
+        self.remembers && !self.complete
+    }
+
+    /// Forgets all, to be told of all changes again that are in the log.
+    pub(crate) fn begin_again(&mut self) {
+        *self = Recent { remembers: self.remembers, complete: true, ..Recent::default() };
     }
 
     /// This server made an update.

@@ -54,3 +54,6 @@ impl RoleFile {
         replace(disk, FILE, NEW, text.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ mod whole;
 
 use clap::{Args, Subcommand};
 
-pub(crate) use connection::{Auth, Connection};
+pub(crate) use connection::{Auth, Connection, auth};
 pub(crate) use lists::{List, Move, Pop, Push, Queue, Search, Shown};
 pub(crate) use records::{Append, Cas, Get, Incr, Rekey, Remove, Set};
 pub(crate) use whole::{

@@ -1,6 +1,8 @@
 //! The command line of `hozo serve`.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
 
 /// Serve the DBMs of the config to clients on the network.
 ///
@@ -8,10 +10,10 @@ use clap::{Args, ValueEnum};
 /// each what listens where, with which DBMs, and whether it is protected. What happens
 /// afterwards is logged on standard error.
 ///
-/// SIGTERM and SIGINT end it: nothing new is taken, and what was accepted is finished, within
-/// the time that the frontend's stop_timeout_s gives; a second one ends it at once. SIGHUP
-/// makes it read certificates and tokens again. Under systemd (Type=notify) it says when
-/// it is ready, reads again and stops.
+/// SIGTERM, SIGINT and SIGQUIT end it: nothing new is taken, and what was accepted is
+/// finished, within the time that the frontend's stop_timeout_s gives; a second one ends it at
+/// once. SIGHUP makes it read certificates and tokens again, and open the log file again. Under
+/// systemd (Type=notify) it says when it is ready, reads again and stops.
 ///
 /// JSON: {"frontends": [{"kind", "listen", "protection"}], "dbms": [{"name", "store",
 /// "backend", "durability"}]}, written when everything has started.
@@ -23,6 +25,12 @@ pub(crate) struct Serve {
     /// The least important lines that are logged.
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     pub(crate) log_level: LogLevel,
+    /// Where log lines are added; standard error if not given.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) log_file: Option<PathBuf>,
+    /// A file for the process id; it is there while the server serves.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) pid_file: Option<PathBuf>,
 }
 
 /// How log lines are written.

@@ -3,8 +3,9 @@
 mod stores;
 
 use std::path::Path;
+use std::time::Duration;
 
-use hozo::{FrontendPlan, Plan, Problem, Problems};
+use hozo::{FrontendPlan, Plan, Problem, Problems, ReplicationPlan};
 use serde_json::{Value, json};
 
 use self::stores::Checked;
@@ -53,6 +54,18 @@ pub(super) fn run(args: &Check, context: &mut Context) -> Done {
         let header = ["DBM", "STORE", "DURABILITY"];
         writeln!(context.out, "\n{}", output::list(header, &[], rows))?;
     }
+    if let Some(replication) = plan.replication() {
+        let row = [
+            replication.name().to_owned(),
+            replication.server_id().to_string(),
+            replication.role().as_str().to_owned(),
+            replication.follow().unwrap_or("-").to_owned(),
+            replication.ack().to_string(),
+            replication.dir().display().to_string(),
+        ];
+        let header = ["REPLICATION", "SERVER ID", "ROLE", "FOLLOWS", "ACK", "LOG"];
+        writeln!(context.out, "\n{}", output::list(header, &[1, 4], [row]))?;
+    }
     if !plan.frontends().is_empty() {
         let rows =
             plan.frontends().iter().map(|one| [one.kind().to_owned(), claims(one).join(", ")]);
@@ -94,6 +107,7 @@ fn run_json(
         "stores": plan.map(stores).unwrap_or_default(),
         "namespaces": plan.map(rules).unwrap_or_default(),
         "dbms": plan.map(dbms).unwrap_or_default(),
+        "replication": plan.and_then(Plan::replication).map(replication),
         "frontends": plan.map(frontends).unwrap_or_default(),
     });
     if stores::are_asked_for(args) {
@@ -144,6 +158,27 @@ fn dbms(plan: &Plan) -> Vec<Value> {
         })
     };
     plan.dbms().iter().map(dbm).collect()
+}
+
+/// Without what is secret.
+fn replication(plan: &ReplicationPlan) -> Value {
+    json!({
+        "name": plan.name(),
+        "kind": plan.kind(),
+        "server_id": plan.server_id().get(),
+        "dir": plan.dir(),
+        "role": plan.role().as_str(),
+        "follow": plan.follow(),
+        "ack": plan.ack(),
+        "ack_timeout_ms": millis(plan.ack_timeout()),
+        "segment_bytes": plan.segment_bytes(),
+        "keep_s": plan.keep().as_secs(),
+        "keep_bytes": plan.keep_bytes(),
+    })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn frontends(plan: &Plan) -> Vec<Value> {

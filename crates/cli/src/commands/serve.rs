@@ -1,15 +1,18 @@
 //! `hozo serve`
 
+mod pid_file;
 mod signals;
 mod systemd;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use hozo::traits::{Error, ErrorKind, Health};
 use hozo::{Plan, Serving, Stack};
 use serde_json::json;
 
+use self::pid_file::PidFile;
 use self::signals::{Signal, Signals};
 use crate::args::serve::Serve;
 use crate::context::Context;
@@ -25,19 +28,32 @@ const HEALTH_EVERY: Duration = Duration::from_secs(1);
 const STOP_MAX: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn run(args: &Serve, context: &mut Context) -> Done {
-    logging::start(args.log, args.log_level);
+    logging::start(args.log, args.log_level, logging::To::of(args.log_file.as_deref()))?;
     let stack = context.stack_to_serve()?;
     if !stack.plan().frontends().iter().any(|frontend| frontend.is_served()) {
         return Err(nothing_to_serve(context));
     }
+    serve(&stack, args.pid_file.as_deref(), || Ok(()), context)
+}
+
+/// Serves until somebody says stop; `started` is done when everything has started
+/// and that was said.
+pub(super) fn serve(
+    stack: &Stack,
+    pid_file: Option<&Path>,
+    started: impl FnOnce() -> Done,
+    context: &mut Context,
+) -> Done {
     // Before anything starts: who is told to stop meanwhile should not be killed.
     let signals = Signals::catch()?;
     tracing::debug!("opening stores and starting frontends");
     let serving = stack.serve().map_err(not_started)?;
-    if announce(context, &stack, &serving).is_err() {
+    let _pid_file = pid_file.map(PidFile::write).transpose()?;
+    if announce(context, stack, &serving).is_err() {
         // Whoever started it may not read this, and wants it to serve all the same.
         tracing::warn!("what listens where could not be written to standard output");
     }
+    started()?;
     systemd::status(&places(&serving));
     systemd::ready();
     until_told(&serving, &signals);
@@ -90,6 +106,7 @@ fn until_told(serving: &Serving, signals: &Signals) {
 /// Each frontend says itself what it read again.
 fn reload(serving: &Serving) {
     systemd::reloading();
+    logging::reopen();
     if let Err(error) = serving.reload() {
         tracing::error!(%error, "what was to be read again is as it was before");
     }

@@ -38,7 +38,7 @@ fn address(line: &str) -> &str {
 
 #[test]
 fn it_says_what_listens_where_and_ends_when_it_is_told() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let home = home("listen = [\"127.0.0.1:0\", \"unix:dbm.sock\"]");
         let served = Served::start(&home, &[]);
         let (tcp, socket) = (served.line(), served.line());
@@ -97,6 +97,44 @@ fn the_log_can_be_quiet() {
     served.line();
     served.signal(Signal::TERM);
     assert_eq!(served.ended(), (Some(0), String::new(), String::new()));
+}
+
+#[test]
+fn the_process_id_is_in_a_file_while_it_serves() {
+    let home = home("listen = \"127.0.0.1:0\"");
+    home.write("pid", "what one that was killed has left");
+    let served = Served::start(&home, &["--pid-file", "pid"]);
+    served.line();
+    assert_eq!(fs::read_to_string(home.path("pid")).unwrap(), format!("{}\n", served.id()));
+    served.signal(Signal::TERM);
+    assert_eq!(served.ended().0, Some(0));
+    assert!(!home.path("pid").exists());
+    home.run(["serve", "--pid-file", "absent/pid"]).fails(3, &["process id", "absent/pid"]);
+    // One that is another process's by now is left to it.
+    let served = Served::start(&home, &["--pid-file", "pid"]);
+    served.line();
+    home.write("pid", "1\n");
+    served.signal(Signal::TERM);
+    assert_eq!(served.ended().0, Some(0));
+    assert!(home.path("pid").exists());
+}
+
+#[test]
+fn the_log_file_is_opened_again() {
+    let home = home("listen = \"127.0.0.1:0\"");
+    let args = ["--log-file", "serve.log", "--log-level", "debug"];
+    let served = Served::start(&home, &args);
+    served.line();
+    fs::rename(home.path("serve.log"), home.path("serve.log.1")).unwrap();
+    served.signal(Signal::HUP);
+    served.signal(Signal::TERM);
+    let (code, _, err) = served.ended();
+    assert_eq!((code, &*err), (Some(0), ""));
+    let read = |name| fs::read_to_string(home.path(name)).unwrap();
+    let (before, after) = (read("serve.log.1"), read("serve.log"));
+    assert!(before.contains("opening stores") && !before.contains("stopping"), "{before}");
+    assert!(after.contains("stopping") && !after.contains('\u{1b}'), "{after}");
+    home.run(["serve", "--log-file", "absent/log"]).fails(3, &["log file", "absent/log"]);
 }
 
 #[test]
@@ -226,6 +264,27 @@ fn check_lists_dbms_and_frontends() {
     home.write("hozo.toml", "[store.main]\nbackend = \"memory\"\n[[frontend]]\nkind = \"rpc\"\n");
     home.run(["ns", "list"]).ok();
     home.run(["check"]).fails(5, &["has no `listen`"]);
+}
+
+#[test]
+fn check_shows_replication_without_secrets() {
+    let home = home("listen = \"127.0.0.1:1978\"");
+    assert_eq!(home.json(&["check"])["replication"], Value::Null);
+    let config = fs::read_to_string(home.path("hozo.toml")).unwrap();
+    let section = "[replication.main]\nkind = \"ulog\"\nserver_id = 7\ndir = \"log of updates\"\n\
+        follow = \"http://db2:1978\"\nrole = \"master\"\nack = 1\nfollow_token = \"hunter2\"\n";
+    home.write("hozo.toml", format!("{config}{section}"));
+    let out = home.run(["check"]).ok();
+    for words in ["SERVER ID", "7", "dual master", "http://db2:1978", "log of updates"] {
+        assert!(out.contains(words), "no {words:?} in {out}");
+    }
+    let said = home.json(&["check"]);
+    let replication = &said["replication"];
+    assert_eq!(replication["server_id"], 7);
+    assert_eq!(replication["role"], "dual master");
+    assert_eq!(replication["keep_s"], 7 * 86_400);
+    assert!(replication["dir"].as_str().unwrap().ends_with("/log of updates"), "{replication}");
+    assert!(!format!("{out}{said}").contains("hunter2"));
 }
 
 /// What `hozo init` writes about DBMs, without the `#` before it.

@@ -28,8 +28,18 @@ impl Served {
 
     /// The same with variables of the environment.
     pub(crate) fn start_with(home: &Home, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Served::start_command(home, "serve", args, environment)
+    }
+
+    /// The same with another command that serves.
+    pub(crate) fn start_command(
+        home: &Home,
+        command: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hozo"))
-            .arg("serve")
+            .arg(command)
             .args(args)
             .current_dir(home.path("."))
             .env_remove("HOZO_CONFIG")
@@ -62,6 +72,10 @@ impl Served {
             before.push(line);
         }
         panic!("no {words:?} in {before:#?}");
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

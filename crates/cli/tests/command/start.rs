@@ -67,7 +67,7 @@ error: unknown section or key `cash`
   |
 5 | [cash]
   |  ^^^^ did you mean `cache`?
-  = sections: [store.NAME], [[namespace]], [[dbm]], [cache], [[frontend]]
+  = sections: [store.NAME], [[namespace]], [[dbm]], [replication.NAME], [cache], [[frontend]]
 
 2 errors in hozo.toml
 "

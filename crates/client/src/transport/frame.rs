@@ -1,5 +1,7 @@
 //! gRPC's framing: messages with their lengths, and how a call ended.
 
+use std::mem;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use h2::{Reason, RecvStream};
 use hozo_traits::{Error, ErrorKind};
@@ -8,8 +10,10 @@ use prost::Message;
 use tonic::Code;
 
 use super::Failed;
-use crate::error::{Reached, from_grpc};
+use crate::error::{Reached, from_grpc, of_kind};
 
+/// The header of a status in which Hozo's servers name the kind of an error.
+const KIND: &str = "hozo-error-kind";
 /// A flag for compression, which is never used, and a length.
 const PREFIX_BYTES: usize = 5;
 
@@ -30,65 +34,86 @@ pub(super) fn put(message: &impl Message, buffer: &mut BytesMut) {
     message.encode(buffer).expect("there is room");
 }
 
-/// The messages that arrive on a stream.
+/// The messages that arrive on a stream. What it is asked for may be dropped
+/// while it waits: nothing that arrived is lost.
 pub(super) struct Incoming {
     body: RecvStream,
     /// What arrived and is not taken yet. Messages are slices of it, so a value
     /// is not copied unless its message came in several parts.
     chunk: Bytes,
+    /// The parts so far of what came in several; then nothing is in `chunk`.
+    joined: BytesMut,
     bytes_max: usize,
+    /// How many bytes have arrived.
+    arrived: u64,
 }
 
 impl Incoming {
     pub(super) fn new(body: RecvStream, bytes_max: usize) -> Incoming {
-        Incoming { body, chunk: Bytes::new(), bytes_max }
+        Incoming { body, chunk: Bytes::new(), joined: BytesMut::new(), bytes_max, arrived: 0 }
+    }
+
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// How many bytes have arrived, whole messages or not.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived
     }
 
     /// The next message's bytes; `None` at the end, when [`ended`](Self::ended)
     /// says what it came to.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failed> {
-        if self.chunk.is_empty() {
+        if self.waiting().is_empty() {
             match self.data().await? {
                 None => return Ok(None),
                 Some(data) => self.chunk = data,
             }
         }
-        while self.chunk.len() < PREFIX_BYTES {
-            self.join(PREFIX_BYTES).await?;
-        }
-        let (flag, length) = (self.chunk[0], (&self.chunk[1..PREFIX_BYTES]).get_u32());
+        self.join(PREFIX_BYTES).await?;
+        let prefix = self.waiting();
+        let (flag, length) = (prefix[0], (&prefix[1..PREFIX_BYTES]).get_u32());
         if flag != 0 {
             return Err(nonsense("the server sent a message that is compressed"));
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > self.bytes_max {
-            let what =
-                "the server's answer is too large; raise `max_message_bytes`, or ask for less";
-            let error = Error::new(ErrorKind::TooLarge, what).with("bytes", length);
-            return Err((error.with("max_message_bytes", self.bytes_max), Reached::Answered));
+            let error = too_large(self.bytes_max).with("bytes", length);
+            return Err((error, Reached::Answered));
         }
-        if self.chunk.len() < PREFIX_BYTES + length {
-            self.join(PREFIX_BYTES + length).await?;
+        self.join(PREFIX_BYTES + length).await?;
+        if !self.joined.is_empty() {
+            self.chunk = mem::take(&mut self.joined).freeze();
         }
         self.chunk.advance(PREFIX_BYTES);
         Ok(Some(self.chunk.split_to(length)))
     }
 
+    /// What arrived and is not taken yet.
+    fn waiting(&self) -> &[u8] {
+        if self.joined.is_empty() { &self.chunk } else { &self.joined }
+    }
+
     /// Reads on until so many bytes are together.
     async fn join(&mut self, bytes: usize) -> Result<(), Failed> {
-        // What is said of a length is not believed before it is there.
-        let mut joined = BytesMut::with_capacity(bytes.min(self.chunk.len() + (64 << 10)));
-        joined.extend_from_slice(&self.chunk);
-        while joined.len() < bytes {
+        if self.waiting().len() >= bytes {
+            return Ok(());
+        }
+        if self.joined.is_empty() {
+            // What is said of a length is not believed before it is there.
+            self.joined.reserve(bytes.min(self.chunk.len() + (64 << 10)));
+            self.joined.extend_from_slice(&mem::take(&mut self.chunk));
+        }
+        while self.joined.len() < bytes {
             let Some(data) = self.data().await? else {
                 // The status says more than that something is missing.
-                self.chunk = Bytes::new();
+                self.joined = BytesMut::new();
                 self.ended().await?;
                 return Err(nonsense("the server's answer ends within a message"));
             };
-            joined.extend_from_slice(&data);
+            self.joined.extend_from_slice(&data);
         }
-        self.chunk = joined.freeze();
         Ok(())
     }
 
@@ -98,6 +123,7 @@ impl Incoming {
                 None => return Ok(None),
                 Some(data) => data.map_err(|error| broken(&error))?,
             };
+            self.arrived = self.arrived.saturating_add(data.len() as u64);
             // What is read makes room for more. A stream that is over needs none.
             let _ = self.body.flow_control().release_capacity(data.len());
             if !data.is_empty() {
@@ -151,7 +177,16 @@ fn status(headers: &HeaderMap) -> Option<Result<(), Failed>> {
     }
     let number = number.to_str().ok().and_then(|number| number.parse().ok());
     let message = headers.get("grpc-message").map_or(&b""[..], |message| message.as_bytes());
-    Some(Err(from_grpc(number.map_or(Code::Unknown, Code::from_i32), &unescaped(message))))
+    let code = number.map_or(Code::Unknown, Code::from_i32);
+    let (error, reached) = from_grpc(code, &unescaped(message));
+    // Hozo's servers say the kind where a code does not.
+    let said = headers.get(KIND).map(|kind| kind.as_bytes());
+    let kind = ErrorKind::ALL.into_iter().find(|kind| Some(kind.as_str().as_bytes()) == said);
+    let error = match kind {
+        Some(kind) => of_kind(&error, kind),
+        None => error,
+    };
+    Some(Err((error, reached)))
 }
 
 /// A message as it was before gRPC made a header of it. What was never escaped
@@ -182,7 +217,13 @@ pub(super) fn decoded<A: Message + Default>(bytes: Bytes) -> Result<A, Failed> {
     })
 }
 
-pub(super) fn nonsense(what: &'static str) -> Failed {
+/// An answer, or what it would take to keep it, is larger than this client takes.
+pub(crate) fn too_large(bytes_max: usize) -> Error {
+    let what = "the server's answer is too large; raise `max_message_bytes`, or ask for less";
+    Error::new(ErrorKind::TooLarge, what).with("max_message_bytes", bytes_max)
+}
+
+pub(crate) fn nonsense(what: &'static str) -> Failed {
     (Error::new(ErrorKind::Internal, what).with("grpc", "INTERNAL"), Reached::Answered)
 }
 

@@ -27,7 +27,7 @@ mod streaming;
 mod tls;
 mod unary;
 
-pub(crate) use self::frame::framed;
+pub(crate) use self::frame::{framed, nonsense, too_large};
 pub(crate) use self::streaming::Answers;
 
 /// What went wrong, and how far it came.

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use h2::SendStream;
 use h2::client::ResponseFuture;
+use hozo_traits::Error;
 use http::HeaderMap;
 use prost::Message;
 
@@ -52,11 +53,40 @@ enum State {
 impl Answers {
     /// The next answer; `None` after the server ended the stream well.
     pub(crate) async fn next<A: Message + Default>(&mut self) -> Result<Option<A>, Failed> {
+        self.next_checked(|_, _| Ok(())).await
+    }
+
+    /// [`next`](Self::next), of a message that is only decoded if `check` has
+    /// nothing against its bytes, of which it is also told how many there may
+    /// be. May be dropped while it waits: the next one goes on where it was.
+    pub(crate) async fn next_checked<A: Message + Default>(
+        &mut self,
+        check: impl FnOnce(&[u8], usize) -> Result<(), Error>,
+    ) -> Result<Option<A>, Failed> {
         let next = self.bytes().await;
+        let bytes_max = match &self.0 {
+            State::Within(incoming) => incoming.bytes_max(),
+            _ => 0,
+        };
+        let next = match next {
+            Ok(Some(bytes)) => {
+                let checked = check(&bytes, bytes_max).map_err(|e| (e, Reached::Answered));
+                checked.and_then(|()| decoded(bytes)).map(Some)
+            }
+            other => other.map(|_| None),
+        };
         if !matches!(next, Ok(Some(_))) {
             self.0 = State::Over;
         }
-        next?.map(decoded).transpose()
+        next
+    }
+
+    /// How many bytes of answers have arrived, whole answers or not.
+    pub(crate) fn arrived(&self) -> u64 {
+        match &self.0 {
+            State::Within(incoming) => incoming.arrived(),
+            State::Before(..) | State::Over => 0,
+        }
     }
 
     async fn bytes(&mut self) -> Result<Option<Bytes>, Failed> {

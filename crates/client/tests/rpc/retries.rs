@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hozo_client::{Client, Dbm, Desired, ErrorKind, Expected, Result};
+use hozo_proto::hozo_v1::StatusResponse;
 use hozo_traits::{Ambient, SystemAmbient, Timestamp};
+use prost::Message;
 
 use crate::run;
 use crate::scripted::{Act, Scripted};
@@ -36,7 +38,7 @@ const KEY: Bytes = Bytes::from_static(b"key");
 
 /// The table of the documentation.
 #[rustfmt::skip]
-fn table() -> [Row; 27] {
+fn table() -> [Row; 33] {
     rows! {
         "Echo" true |dbm| dbm.client().echo("hello");
         "Inspect" true |dbm| dbm.inspect();
@@ -66,6 +68,21 @@ fn table() -> [Row; 27] {
         "Synchronize" true |dbm| dbm.synchronise(true, &[]);
         "Synchronize" false |dbm| dbm.synchronise(true, &[("make_backup", "")]);
         "Search" true |dbm| dbm.search("begin", "k", None);
+        "Status" true |dbm| dbm.client().replication_status();
+        "Conflicts" true |dbm| dbm.client().conflicts(10);
+        "ChangeSource" false |dbm| dbm.client().follow("db2:1978", 0);
+        "ChangeSource" false |dbm| dbm.client().unfollow();
+        "Promote" false |dbm| dbm.client().promote();
+        "Prune" false |dbm| dbm.client().prune(Timestamp::default());
+    }
+}
+
+/// The answer to a call that went well. Only a status cannot be empty.
+fn well(path: &str) -> Act {
+    let status = StatusResponse { server: 1, ..StatusResponse::default() };
+    match path.ends_with("/Status") {
+        true => Act::Echo(1, status.encode_to_vec().into()),
+        false => Act::Answer,
     }
 }
 
@@ -74,7 +91,7 @@ fn table() -> [Row; 27] {
 async fn each(first: Act, judge: impl Fn(&Row, usize, Result<()>)) {
     for row in table() {
         let first = first.clone();
-        let script = move |_: &str, before| if before == 0 { first.clone() } else { Act::Answer };
+        let script = move |path: &str, before| if before == 0 { first.clone() } else { well(path) };
         let server = Scripted::start(script).await;
         let client = Client::builder(server.url()).lazy().expect("an address");
         let done = (row.call)(client.dbm(0)).await;
@@ -136,7 +153,7 @@ impl Ambient for AppearsLate {
 
     fn fill_random(&self, bytes: &mut [u8]) {
         bytes.fill(0);
-        self.server.get_or_init(|| Scripted::at(&self.path, |_, _| Act::Answer));
+        self.server.get_or_init(|| Scripted::at(&self.path, |path, _| well(path)));
     }
 }
 

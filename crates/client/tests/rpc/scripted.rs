@@ -129,7 +129,7 @@ async fn perform(
     mut respond: SendResponse<Bytes>,
     kill: mpsc::Sender<()>,
 ) {
-    let mut messages = Messages { body: request.into_body(), buffer: BytesMut::new() };
+    let mut messages = Messages::of(request.into_body());
     match act {
         Act::Refuse => return respond.send_reset(h2::Reason::REFUSED_STREAM),
         Act::DropAfter(count) => {
@@ -172,31 +172,35 @@ async fn perform(
     let _ = stream.send_trailers(trailers(0, ""));
 }
 
-fn response() -> Response<()> {
+pub(crate) fn response() -> Response<()> {
     let response = Response::builder().header("content-type", "application/grpc");
     response.body(()).expect("it is a response")
 }
 
-fn trailers(code: u32, message: &'static str) -> HeaderMap {
+pub(crate) fn trailers(code: u32, message: &'static str) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(code));
     trailers.insert("grpc-message", HeaderValue::from_static(message));
     trailers
 }
 
-fn frame(message: &[u8]) -> Bytes {
+pub(crate) fn frame(message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).expect("small");
     [&[0], &length.to_be_bytes()[..], message].concat().into()
 }
 
 /// The messages of a request.
-struct Messages {
+pub(crate) struct Messages {
     body: RecvStream,
     buffer: BytesMut,
 }
 
 impl Messages {
-    async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) fn of(body: RecvStream) -> Messages {
+        Messages { body, buffer: BytesMut::new() }
+    }
+
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(head) = self.buffer.get(1..5) {
                 let length = u32::from_be_bytes(head.try_into().expect("four")) as usize;

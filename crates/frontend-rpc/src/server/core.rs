@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hozo_proto::hozo_v1::replication_server::ReplicationServer;
 use hozo_proto::tkrzw_rpc::dbm_service_server::DbmServiceServer;
 use hozo_traits::{Parts, Result};
 use parking_lot::RwLock;
@@ -26,6 +27,7 @@ const LONG_MAX_PER_THREAD: usize = 8;
 /// What all connections of a server share.
 pub(super) struct Core {
     pub(super) service: DbmServiceServer<Service>,
+    pub(super) replication: ReplicationServer<Service>,
     pub(super) health: Health,
     pub(super) reflection: Option<Reflection>,
     pub(super) limits: Limits,
@@ -57,6 +59,7 @@ impl Core {
         let tls = config.tls.as_ref().map(tls::load).transpose()?;
         let tokens = load_tokens(&config, &names)?.map(Arc::new);
         let stopping = Stopping::default();
+        let replicates = parts.replication.is_some();
         let bytes = usize::try_from(config.max_message_bytes).expect("a checked limit");
         let room = Room::new(bytes);
         let crowd = {
@@ -74,8 +77,9 @@ impl Core {
             },
         );
         Ok(Arc::new(Core {
-            health: Health::new(&names, service.health(), stopping.clone()),
+            health: Health::new(&names, replicates, service.health(), stopping.clone()),
             reflection: config.reflection.then(Reflection::new),
+            replication: ReplicationServer::new(service.clone()).max_decoding_message_size(bytes),
             service: DbmServiceServer::new(service).max_decoding_message_size(bytes),
             limits: Limits {
                 streams: config.max_streams,

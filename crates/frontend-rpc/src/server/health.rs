@@ -30,6 +30,9 @@ const REQUESTS_MAX: usize = 512;
 
 /// All of it, under its two names; `dbm/NAME` is one DBM.
 const WHOLE: [&str; 2] = ["", "tkrzw_rpc.DBMService"];
+/// Replication, where there is any. That the log can be read does not depend on
+/// any one DBM.
+const REPLICATION: &str = "hozo.v1.Replication";
 
 /// Answers how the DBMs are.
 pub(super) struct Health {
@@ -43,6 +46,7 @@ pub(super) struct Health {
 #[derive(Clone)]
 struct Known {
     names: Vec<String>,
+    replicates: bool,
     healthy: watch::Receiver<Vec<bool>>,
     stopping: Stopping,
 }
@@ -51,11 +55,12 @@ impl Health {
     /// Of the DBMs of these names, by their index.
     pub(super) fn new(
         dbms: &[String],
+        replicates: bool,
         healthy: watch::Receiver<Vec<bool>>,
         stopping: Stopping,
     ) -> Self {
         let names = dbms.iter().map(|name| format!("dbm/{name}")).collect();
-        let known = Known { names, healthy, stopping };
+        let known = Known { names, replicates, healthy, stopping };
         let server = HealthServer::new(known.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let places = || Places::new(REQUESTS_MAX);
         Health { places: places(), watches: places(), known, server }
@@ -86,6 +91,8 @@ impl Known {
         let serving = if WHOLE.contains(&name) {
             // As long as one DBM can be used it is better to be asked than not.
             healthy.iter().any(|well| *well) || healthy.is_empty()
+        } else if self.replicates && name == REPLICATION {
+            true
         } else {
             healthy[self.names.iter().position(|known| known == name)?]
         };
@@ -176,7 +183,8 @@ impl UnaryService<HealthListRequest> for List {
 
     fn call(&mut self, _: tonic::Request<HealthListRequest>) -> Self::Future {
         let healthy = self.0.healthy.borrow();
-        let names = WHOLE.into_iter().chain(self.0.names.iter().map(String::as_str));
+        let services = WHOLE.into_iter().chain([REPLICATION]);
+        let names = services.chain(self.0.names.iter().map(String::as_str));
         let statuses = names
             .filter_map(|name| Some((name.to_owned(), of(self.0.status(name, &healthy)?))))
             .collect();

@@ -17,6 +17,7 @@ use super::core::Core;
 use super::deadline;
 use super::places::Place;
 use super::room::Share;
+use crate::service::KIND;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ pub(super) struct Times {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Whose {
     Dbms,
+    Replication,
     Health,
     Reflection,
 }
@@ -75,6 +77,7 @@ fn route(path: &str) -> Option<(Whose, Manner)> {
     let (service, method) = path.strip_prefix('/')?.rsplit_once('/')?;
     let whose = match service {
         "tkrzw_rpc.DBMService" => Whose::Dbms,
+        "hozo.v1.Replication" => Whose::Replication,
         "grpc.health.v1.Health" => Whose::Health,
         "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => {
             Whose::Reflection
@@ -85,9 +88,11 @@ fn route(path: &str) -> Option<(Whose, Manner)> {
         // These wait for records, or go through all of them.
         "CompareExchange" | "PopFirst" => Manner::Taking,
         "Search" | "Clear" | "Rebuild" | "Synchronize" => Manner::Late,
+        // These change what a server is, which may take another's answer.
+        "ChangeMaster" | "ChangeSource" | "Promote" | "Prune" => Manner::Late,
         // One message asks for all that is said.
         "Watch" | "Replicate" => Manner::Late,
-        "Stream" | "Iterate" | "ServerReflectionInfo" => Manner::Often,
+        "Stream" | "Iterate" | "Follow" | "ServerReflectionInfo" => Manner::Often,
         _ => Manner::Once,
     };
     Some((whose, manner))
@@ -133,6 +138,7 @@ pub(super) fn accept(
     let answer: Answer = match whose {
         // One is a few counters: a clone for the request costs less than a lock.
         Whose::Dbms => core.service.clone().call(Request::from_parts(parts, body)),
+        Whose::Replication => core.replication.clone().call(Request::from_parts(parts, body)),
         Whose::Health => {
             let body = body.until(&core.stopping);
             core.health.call(Request::from_parts(parts, body))
@@ -174,10 +180,10 @@ fn refusal(status: Status) -> Response<()> {
 }
 
 /// Says of messages that are too large what every gRPC says: `tonic` says
-/// `OUT_OF_RANGE`, and nothing else here does.
+/// `OUT_OF_RANGE`. So does replication, which names the kind of its error.
 pub(super) fn translate(headers: &mut HeaderMap) {
     const STATUS: &str = "grpc-status";
-    if headers.get(STATUS).is_some_and(|code| code == "11") {
+    if headers.get(STATUS).is_some_and(|code| code == "11") && !headers.contains_key(KIND) {
         headers.insert(STATUS, HeaderValue::from_static("8"));
     }
 }

@@ -99,12 +99,20 @@ impl<T> Requests<T> {
     /// The next request, or the end, waiting for it. When the server stops, what
     /// has arrived is answered, and then it is an error.
     pub(super) async fn next(&mut self) -> Result<Next<T>, Status> {
-        poll_fn(|context| match Pin::new(&mut self.streaming).poll_next(context) {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Next<T>, Status>> {
+        match Pin::new(&mut self.streaming).poll_next(context) {
             Poll::Ready(Some(request)) => Poll::Ready(request.map(Next::Request)),
             Poll::Ready(None) => Poll::Ready(Ok(Next::End)),
             Poll::Pending => self.stopping.poll(context).map(|()| Err(stopped())),
-        })
-        .await
+        }
+    }
+
+    /// Whether the server stops, whatever has arrived.
+    pub(super) fn poll_stopping(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.stopping.poll(context)
     }
 
     /// The next request if it has arrived.
@@ -120,6 +128,6 @@ impl<T> Requests<T> {
     }
 }
 
-fn stopped() -> Status {
+pub(super) fn stopped() -> Status {
     Status::unavailable("the server is stopping")
 }

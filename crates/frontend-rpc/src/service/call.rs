@@ -29,6 +29,11 @@ impl Call {
     pub(super) fn service(&self) -> &Inner {
         &self.0.0
     }
+
+    /// The service, for a part of the call that has a task of its own.
+    pub(super) fn shared(&self) -> Service {
+        self.0.clone()
+    }
 }
 
 impl Drop for Call {

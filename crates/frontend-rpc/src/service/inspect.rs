@@ -90,11 +90,25 @@ impl Inner {
         }
         rows.add("memory_usage", memory_usage());
         rows.add("memory_capacity", memory_capacity());
+        self.replication_rows(&mut rows);
         rows.add("num_active_calls", self.active.load(std::sync::atomic::Ordering::Relaxed));
         let now = self.ambient.now().as_micros();
         rows.add("current_time", format!("{}.{:03}", now / 1_000_000, now / 1000 % 1000));
         rows.add("running_time", format!("{:.3}", self.started.elapsed().as_secs_f64()));
         InspectResponse { status: success(), records: rows.0 }
+    }
+}
+
+impl Inner {
+    fn replication_rows(&self, rows: &mut Rows) {
+        let status = self.replication.as_ref().map(|replicator| replicator.status());
+        // Clients of Tkrzw look for it; 0 is what a server says that follows no other.
+        let followed = status.as_ref().filter(|status| status.source.is_some());
+        rows.add("repl_max_timestamp", followed.map_or(0, |status| status.newest.as_millis()));
+        let Some(status) = status else { return };
+        rows.add("repl_server_id", status.server);
+        rows.add("repl_role", status.role.as_str());
+        rows.add("repl_epoch", status.epoch);
     }
 }
 

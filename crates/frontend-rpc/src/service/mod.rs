@@ -1,7 +1,38 @@
-//! `tkrzw_rpc.DBMService` over DBMs: what each request does and is answered.
+//! `tkrzw_rpc.DBMService` over DBMs, and `hozo.v1.Replication` over a
+//! [`Replicator`]: what each request does and is answered.
 //!
 //! The service knows no sockets. A server puts an [`Access`] into the extensions
 //! of each request and says through [`Stopping`] that it stops.
+//!
+//! # What goes wrong with replication
+//!
+//! What fails of `hozo.v1.Replication` and of `Replicate` is the call's status,
+//! whose trailer `hozo-error-kind` is the kind of the error, in the words that
+//! texts of errors begin with ([`ErrorKind::as_str`](hozo_traits::ErrorKind::as_str)):
+//!
+//! | kind | code |
+//! |---|---|
+//! | version gone: the log does not begin early enough, a snapshot is needed | `OUT_OF_RANGE` |
+//! | conflict: the position is not in this history | `ABORTED` |
+//! | read-only: the reader knows a newer epoch | `FAILED_PRECONDITION` |
+//! | not found | `NOT_FOUND` |
+//! | exists | `ALREADY_EXISTS` |
+//! | busy, unavailable | `UNAVAILABLE` |
+//! | timed out | `DEADLINE_EXCEEDED` |
+//! | corrupt | `DATA_LOSS` |
+//! | unsupported | `UNIMPLEMENTED` |
+//! | invalid | `INVALID_ARGUMENT` |
+//! | too large: an update is larger than messages may be | `RESOURCE_EXHAUSTED` |
+//! | unauthenticated | `UNAUTHENTICATED` |
+//! | denied | `PERMISSION_DENIED` |
+//! | internal | `INTERNAL` |
+//!
+//! A status without that trailer is not of replication but of the call, as with
+//! every other: `UNAUTHENTICATED` when a token was taken back, `UNAVAILABLE` when
+//! the server stops, `RESOURCE_EXHAUSTED` where too much is wanted at once,
+//! `INVALID_ARGUMENT` for messages out of turn, `UNIMPLEMENTED` without
+//! replication. `Replicate` says besides what Tkrzw says: `INVALID_ARGUMENT`
+//! "self server ID" and `FAILED_PRECONDITION` "disabled update logging".
 
 mod access;
 mod answers;
@@ -16,6 +47,7 @@ mod iterate;
 mod long;
 mod multi;
 mod queue;
+mod replication;
 mod rpcs;
 mod single;
 mod status;
@@ -29,15 +61,17 @@ mod whole;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hozo_traits::{Ambient, Parts};
+use hozo_traits::{Ambient, Parts, Replicator};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use self::dbm::Served;
+use crate::seldom::Seldom;
 
 pub use self::access::{Access, Grant, Right};
 pub use self::answers::Answers;
 pub use self::crowd::Crowd;
+pub(crate) use self::replication::KIND;
 pub use self::stopping::Stopping;
 
 /// How much the service takes on.
@@ -75,6 +109,8 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     dbms: Vec<Served>,
+    replication: Option<Arc<dyn Replicator>>,
+    replication_failures: Seldom,
     ambient: Arc<dyn Ambient>,
     options: Options,
     /// Places of those who wait for a record.
@@ -95,6 +131,8 @@ impl Service {
         let served = |dbm, index| Served::new(dbm, index, bytes_max, Arc::clone(&health));
         Service(Arc::new(Inner {
             dbms: dbms.map(|(index, dbm)| served(dbm, index)).collect(),
+            replication: parts.replication,
+            replication_failures: Seldom::default(),
             ambient: parts.ambient,
             waiting: Semaphore::new(options.waiting_max.min(Semaphore::MAX_PERMITS)),
             long: Arc::new(Semaphore::new(options.long_max.clamp(1, Semaphore::MAX_PERMITS))),

@@ -1,9 +1,7 @@
 //! The rpcs: what each needs to be allowed, and who answers it.
 
-use hozo_proto::StatusCode;
 use hozo_proto::tkrzw_rpc::dbm_service_server::DbmService;
 use hozo_proto::tkrzw_rpc::*;
-use tokio_stream::Iter;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::Right;
@@ -11,12 +9,9 @@ use super::answers::Answers;
 use super::call::{Call, parts};
 use super::status::success;
 use super::whole::asks_for_copy;
-use super::{Service, inspect, iterate, multi, queue, single, stream, whole};
+use super::{Service, inspect, iterate, multi, queue, replication, single, stream, whole};
 
 type Answer<T> = Result<Response<T>, Status>;
-
-/// What replication is answered while there is none.
-const NO_REPLICATION: &str = "this server has no replication";
 
 #[tonic::async_trait]
 impl DbmService for Service {
@@ -226,17 +221,13 @@ impl DbmService for Service {
         Ok(Response::new(iterate::serve(Call::new(self), access, requests)))
     }
 
-    type ReplicateStream = Iter<std::array::IntoIter<Result<ReplicateResponse, Status>, 2>>;
+    type ReplicateStream = Answers<ReplicateResponse>;
 
     async fn replicate(&self, request: Request<ReplicateRequest>) -> Answer<Self::ReplicateStream> {
-        let _active = self.0.enter();
-        let (access, _) = parts(request)?;
+        let call = Call::new(self);
+        let (access, request) = parts(request)?;
         self.0.need_all(&access, Right::Admin)?;
-        let status = Some(StatusCode::NotImplementedError.with(NO_REPLICATION));
-        let response = ReplicateResponse { status, ..ReplicateResponse::default() };
-        // Tkrzw's clients look at the call's status alone.
-        let end = Status::unimplemented(NO_REPLICATION);
-        Ok(Response::new(tokio_stream::iter([Ok(response), Err(end)])))
+        Ok(Response::new(replication::replicate(call, access, request).await?))
     }
 
     async fn change_master(
@@ -244,9 +235,8 @@ impl DbmService for Service {
         request: Request<ChangeMasterRequest>,
     ) -> Answer<ChangeMasterResponse> {
         let _active = self.0.enter();
-        let (access, _) = parts(request)?;
+        let (access, request) = parts(request)?;
         self.0.need_all(&access, Right::Admin)?;
-        let status = Some(StatusCode::NotImplementedError.with(NO_REPLICATION));
-        Ok(Response::new(ChangeMasterResponse { status }))
+        Ok(Response::new(replication::change_master(&self.0, request).await))
     }
 }

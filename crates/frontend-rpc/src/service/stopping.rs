@@ -1,13 +1,16 @@
 //! Telling what waits that the server stops.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+use tonic::Status;
+
+use super::answers::stopped;
 
 /// Said once, by the server, to all requests that wait for something: waiters
 /// end with what they last saw, and streams end when they have answered what
@@ -39,6 +42,19 @@ impl Stopping {
         if !self.is_said() {
             notified.await;
         }
+    }
+
+    /// What the future gives, unless the server stops before.
+    pub(super) async fn or<T>(&self, future: impl Future<Output = T>) -> Result<T, Status> {
+        let mut said = pin!(self.said());
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if said.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(stopped()));
+            }
+            future.as_mut().poll(context).map(Ok)
+        })
+        .await
     }
 
     /// For a task that looks again and again.

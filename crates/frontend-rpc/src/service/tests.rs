@@ -14,17 +14,24 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 
+use self::replicator::Log;
 use super::{Access, Options, Service};
 
 mod access;
 mod crowd;
 mod double;
 mod exchange;
+mod follow;
 mod inspect;
 mod iterate;
 mod multi;
 mod queue;
 mod records;
+mod replicate;
+mod replication;
+// That of the server's tests.
+#[path = "../../tests/server/kit/replicator.rs"]
+mod replicator;
 mod stream;
 mod whole;
 
@@ -80,6 +87,10 @@ impl Fixture {
     }
 
     fn with(options: Options) -> Self {
+        Fixture::replicating(options, None)
+    }
+
+    fn replicating(options: Options, log: Option<&Log>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let memory = hozo_backend_memory::open(&Default::default(), Arc::new(Fixed));
         let config = hozo_backend_hashdbm::Config::new(dir.path().join("store"));
@@ -89,7 +100,9 @@ impl Fixture {
             .into_iter()
             .zip(stores)
             .map(|(name, store)| dbm(name, store.records("casket").expect("a DBM")));
-        let service = Service::new(parts(dbms.collect()), options);
+        let replication = log.map(Log::replicator);
+        let parts = Parts { replication, ..parts(dbms.collect()) };
+        let service = Service::new(parts, options);
         let client = client_with(&service, Some(Access::Full));
         Fixture { service, client, _dir: dir }
     }

@@ -118,7 +118,7 @@ impl Inner {
 }
 
 /// Seconds as clients say them; what is no time is none.
-fn duration(seconds: f64) -> Duration {
+pub(super) fn duration(seconds: f64) -> Duration {
     if seconds > WAIT_MAX.as_secs_f64() {
         return WAIT_MAX;
     }

@@ -4,7 +4,8 @@ use hozo_traits::Health;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::kit::{Client, PATIENCE, Server, echo, path, run, serve, set_request};
+use crate::kit::replicator::Log;
+use crate::kit::{Client, PATIENCE, Server, echo, path, run, serve, serve_with, set_request};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
@@ -52,6 +53,21 @@ fn what_is_there_is_well() {
         assert!(list.statuses.values().all(|one| one.status() == ServingStatus::Serving));
     });
     assert_eq!(server.running.health(), Health::Serving);
+}
+
+#[test]
+fn replication_is_well_where_there_is_any() {
+    let server = serve_with(tempfile::tempdir().unwrap(), "", Some(&Log::new())).unwrap();
+    let without = serve("");
+    run(async {
+        let client = server.client().await;
+        assert_eq!(check(&client, "hozo.v1.Replication").await, ServingStatus::Serving);
+        let list: List = client.get(LIST, &()).await;
+        assert!(list.statuses.contains_key("hozo.v1.Replication"));
+        let client = without.client().await;
+        let reply = client.ask(CHECK, &of("hozo.v1.Replication"), &[]).await;
+        assert_eq!(reply.code, NOT_FOUND);
+    });
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod kit;
 mod limits;
 mod listen;
 mod reflection;
+mod replication;
 mod stop;
 mod tls;

@@ -31,16 +31,22 @@ fn services_and_their_messages_can_be_asked_for() {
             let mut names: Vec<_> = list.service.into_iter().map(|one| one.name).collect();
             names.sort();
             let own = format!("grpc.reflection.{version}.ServerReflection");
-            let expected = ["grpc.health.v1.Health", &own, "tkrzw_rpc.DBMService"];
+            let expected =
+                ["grpc.health.v1.Health", &own, "hozo.v1.Replication", "tkrzw_rpc.DBMService"];
             assert_eq!(names, expected);
 
-            let symbol = "tkrzw_rpc.DBMService.CompareExchangeMulti".to_owned();
-            talk.say(&request(MessageRequest::FileContainingSymbol(symbol)), true);
-            let answer: ServerReflectionResponse = talk.next().await;
-            assert!(matches!(
-                answer.message_response,
-                Some(MessageResponse::FileDescriptorResponse(_))
-            ));
+            for symbol in
+                ["tkrzw_rpc.DBMService.CompareExchangeMulti", "hozo.v1.Replication.Follow"]
+            {
+                talk.say(&request(MessageRequest::FileContainingSymbol(symbol.into())), false);
+                let answer: ServerReflectionResponse = talk.next().await;
+                assert!(matches!(
+                    answer.message_response,
+                    Some(MessageResponse::FileDescriptorResponse(_))
+                ));
+            }
+            talk.say(&request(MessageRequest::ListServices(String::new())), true);
+            let _: ServerReflectionResponse = talk.next().await;
             assert_eq!(talk.rest().await.code, 0);
         }
     });

@@ -106,13 +106,14 @@ pub(super) fn place(
     found
 }
 
-fn check_name(name: &Spanned<String>, report: &mut Report<'_>) {
+/// Reports a name that a section of a kind of `what` cannot have.
+pub(super) fn check_name(what: &str, name: &Spanned<String>, report: &mut Report<'_>) {
     let text = name.get_ref();
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
         report
-            .add(name.span(), format!("{text:?} cannot be the name of a store"))
-            .note("a store's name is 1 to 64 of A-Z a-z 0-9 - _");
+            .add(name.span(), format!("{text:?} cannot be the name of a {what}"))
+            .note(format!("a {what}'s name is 1 to 64 of A-Z a-z 0-9 - _"));
     }
 }
 
@@ -125,12 +126,12 @@ pub(super) fn check(
     paths: &mut BTreeMap<PathBuf, (String, usize)>,
     report: &mut Report<'_>,
 ) -> Option<StorePlan> {
-    check_name(&store.name, report);
+    check_name("store", &store.name, report);
     let StoreSettings { name, backend, mut section } = store;
     let name = name.into_inner();
     let path = section.string("path").map(|path| path::absolute(base, path));
     if let (Some(path), Some(span)) = (&path, section.span_of("path")) {
-        path::check(path, &span, report);
+        path::check(path, &path::STORE, &span, report);
         let line = report.line_of(&span);
         if let Some((other, line)) = paths.get(path) {
             report

@@ -1,5 +1,6 @@
 //! Configs, right and wrong: what is reported, where, and how it reads.
 
+mod replication;
 mod served;
 
 use std::fs;
@@ -112,6 +113,9 @@ byte = 5
 [replication.main]
 kind = "ulog"
 
+[[dbm]]
+name = "casket"
+
 [[frontend]]
 kind = "rpcs"
 
@@ -129,9 +133,10 @@ kind = "rpcs"
             "12:1 unknown key `keep` in [[namespace]]",
             "15:1 unknown key `matsh` in [[namespace]] | did you mean `match`?",
             "18:1 unknown key `byte` in [cache] | did you mean `bytes`?",
-            "20:2 section `replication` is not in this version of Hozo",
-            "24:8 unknown frontend `rpcs` | did you mean `rpc`?",
-            "26:2 unknown section or key `stroe` | did you mean `store`?",
+            "20:1 [replication.main] has no `server_id`",
+            "20:1 [replication.main] has no `dir`",
+            "27:8 unknown frontend `rpcs` | did you mean `rpc`?",
+            "29:2 unknown section or key `stroe` | did you mean `store`?",
         ]
     );
 }
@@ -345,7 +350,8 @@ proptest! {
         parts in prop::collection::vec(prop::sample::select(vec![
             "[store.main]", "[store]", "[[store]]", "[[namespace]]", "[namespace]", "[cache]",
             "[[frontend]]", "[[dbm]]", "name = ", "kind = ", "\"rpc\"", "durability = ", "listen = ",
-            "\"unix:x\"", "\"127.0.0.1:0\"", "tls = ", "cert = ", "tokens = ", "backend = ", "\"memory\"", "\"rocksdb\"", "path = ", "\"x\"", "match = ",
+            "[replication.main]", "[replication]", "server_id = ", "dir = ", "follow = ", "role = ",
+            "keep = ", "\"7d\"", "\"ulog\"", "\"unix:x\"", "\"127.0.0.1:0\"", "tls = ", "cert = ", "tokens = ", "backend = ", "\"memory\"", "\"rocksdb\"", "path = ", "\"x\"", "match = ",
             "\"**\"", "page_size = ", "4096", "-1", "store = ", "{", "}", "[", "]", "\n", "\n", "\n",
             "=", "\"", "'", "store.main.backend = ", "1979-05-27", "0x", "ほぞ", "\u{feff}", ".", ",",
         ]), 0..40)

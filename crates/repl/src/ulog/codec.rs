@@ -216,6 +216,9 @@ pub(crate) struct State {
     pub(crate) epoch: u64,
     /// Records that two masters changed without knowing of each other.
     pub(crate) conflicts: u64,
+    /// What the log has below this is not what the records were made of: they
+    /// were loaded as a whole since.
+    pub(crate) begins: u64,
     /// Up to when the updates of servers that do not number theirs are there.
     pub(crate) foreign: Vec<(ServerId, Timestamp)>,
     /// The names of the DBMs, by their index.
@@ -228,6 +231,7 @@ impl State {
         put_varint(&mut to, self.newest.as_micros());
         put_varint(&mut to, self.epoch);
         put_varint(&mut to, self.conflicts);
+        put_varint(&mut to, self.begins);
         put_varint(&mut to, self.position.iter().count() as u64);
         for (server, reach) in self.position.iter() {
             put_varint(&mut to, server.get().into());
@@ -250,7 +254,7 @@ impl State {
     pub(crate) fn decode(bytes: &[u8]) -> Result<State> {
         let mut from = Cursor { bytes };
         let newest = Timestamp::from_micros(from.varint()?);
-        let (epoch, conflicts) = (from.varint()?, from.varint()?);
+        let (epoch, conflicts, begins) = (from.varint()?, from.varint()?, from.varint()?);
         let servers = from.count(SERVERS_MAX)?;
         let reach = |from: &mut Cursor<'_>| {
             let (server, seq) = (from.server()?, from.varint()?);
@@ -270,7 +274,7 @@ impl State {
         };
         let dbms = (0..dbms).map(|_| name(&mut from)).collect::<Result<_>>()?;
         from.ends()?;
-        Ok(State { position, newest, epoch, conflicts, foreign, dbms })
+        Ok(State { position, newest, epoch, conflicts, begins, foreign, dbms })
     }
 
     /// Up to when the updates of a server that does not number them are there.

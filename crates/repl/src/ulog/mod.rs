@@ -85,6 +85,25 @@ pub(crate) struct Merged {
     pub(crate) conflicts: Vec<Contest>,
 }
 
+impl Tail {
+    fn refuse_closed(&self) -> Result<()> {
+        match self.closed {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Unavailable, "the update log is closed")),
+        }
+    }
+
+    /// A state with more servers could not be read again.
+    fn refuse_more_servers(&self, origin: ServerId) -> Result<()> {
+        let known = self.state.position.of(origin).seq > 0;
+        if known || self.state.position.iter().count() < codec::SERVERS_MAX {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TooLarge, "updates of too many servers are in one log")
+            .with("most", codec::SERVERS_MAX))
+    }
+}
+
 impl Ulog {
     pub(crate) fn me(&self) -> ServerId {
         self.core.me
@@ -104,9 +123,9 @@ impl Ulog {
         self.core.durable.lock().clone()
     }
 
-    /// Where the log ends.
+    /// Where what was appended ends; the log's own marks may be behind it.
     pub(crate) fn end(&self) -> Place {
-        self.core.log.head()
+        self.sync.marks().written
     }
 
     /// Bytes that the log takes.
@@ -160,6 +179,7 @@ impl Ulog {
     /// server's knowledge, is settled: the later one stands.
     pub(crate) fn append_other(&self, update: &Update) -> Result<Merged> {
         let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
         let settled = tail.recent.merge(update);
         let (effects, conflicts) = (settled.effects, settled.conflicts);
         let reduced = match update.what {
@@ -184,6 +204,7 @@ impl Ulog {
             return Err(Error::new(ErrorKind::Internal, "only records are cleared"));
         };
         let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
         let stamp = Stamp::of(update);
         let (mut effects, mut conflicts) = (Vec::new(), Vec::new());
         for key in keys {
@@ -204,8 +225,36 @@ impl Ulog {
 
     /// Whether records may have been changed here of which the server that is
     /// followed does not know.
-    pub(crate) fn may_conflict(&self) -> bool {
-        !self.core.tail.lock().recent.is_empty()
+    pub(crate) fn may_conflict(&self) -> Result<bool> {
+        let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
+        Ok(!tail.recent.is_empty())
+    }
+
+    /// Has what was changed here before the log was opened remembered, from the
+    /// log, if that is needed and was not done: all after a number of this
+    /// server's, which the one that is followed knows.
+    fn recall(&self, tail: &mut Tail, known: u64) -> Result<()> {
+        if !tail.recent.lacks_older() {
+            return Ok(());
+        }
+        // Not behind one who waits to remove something, who may wait for one
+        // who waits for the tail.
+        let _pin = self.pins.read_recursive();
+        let (log, me) = (&self.core.log, self.core.me);
+        tail.recent.begin_again();
+        let found = self.places.behind(log, me, known)?;
+        for record in log.records_from(found.map_or(0, |(place, _)| place)) {
+            let record = record?;
+            if record.kind != UPDATE {
+                continue;
+            }
+            let head = codec::decode_head(record.key)?;
+            if head.server == me && head.origin == me && head.reach.seq > known {
+                tail.recent.changed_here(&codec::decode(record.key, record.value)?);
+            }
+        }
+        Ok(())
     }
 
     /// What is changed here from now on is later than this.
@@ -219,6 +268,7 @@ impl Ulog {
     pub(crate) fn restart(&self, position: Position, newest: Timestamp, epoch: u64) -> Result<()> {
         let end = {
             let mut tail = self.core.tail.lock();
+            tail.refuse_closed()?;
             let own = tail.state.position.of(self.core.me);
             tail.state.position = position;
             // A server's own numbers never go back.
@@ -227,12 +277,14 @@ impl Ulog {
             }
             tail.state.newest = tail.state.newest.max(newest);
             tail.state.epoch = tail.state.epoch.max(epoch);
+            tail.state.begins = self.core.log.head();
+            self.places.restart(tail.state.begins);
             self.write_state(&mut tail)?;
-            let at = tail.state_at;
-            self.places.restart(at);
-            self.core.log.head()
+            let end = self.core.log.head();
+            self.sync.wrote(end, Durability::Durable);
+            end
         };
-        self.sync.wrote(end, Durability::Durable);
+        self.appended.tell();
         hozo_traits::exec::block_on(self.sync.wait(end))
     }
 
@@ -243,10 +295,9 @@ impl Ulog {
         value: &[u8],
         durability: Durability,
     ) -> Result<()> {
-        if tail.closed {
-            return Err(Error::new(ErrorKind::Unavailable, "the update log is closed"));
-        }
+        tail.refuse_closed()?;
         self.sync.refuse_if_poisoned()?;
+        tail.refuse_more_servers(update.origin)?;
         let key = codec::encode_key(update);
         let log = &self.core.log;
         let place = log.append(UPDATE, &key, value)?;
@@ -275,7 +326,7 @@ impl Ulog {
 
     /// What is left to do after an append.
     fn done(&self, tail: parking_lot::MutexGuard<'_, Tail>) -> Place {
-        let end = self.core.log.head();
+        let end = self.end();
         drop(tail);
         self.appended.tell();
         end
@@ -308,14 +359,18 @@ impl Ulog {
     }
 
     /// Forgets what a source is known to have.
-    pub(crate) fn known_there(&self, reach: Reach) {
-        self.core.tail.lock().recent.known(reach.seq);
+    pub(crate) fn known_there(&self, reach: Reach) -> Result<()> {
+        let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, reach.seq)?;
+        tail.recent.known(reach.seq);
+        Ok(())
     }
 
     /// Writes a state at the end, and answers where, with everything below it
     /// still to be synced.
     pub(crate) fn mark(&self) -> Result<Place> {
         let mut tail = self.core.tail.lock();
+        tail.refuse_closed()?;
         self.write_state(&mut tail)?;
         self.sync.wrote(self.core.log.head(), Durability::Durable);
         Ok(tail.state_at)
@@ -365,9 +420,10 @@ impl Ulog {
     /// No more appends; what was appended is synced.
     pub(crate) fn close(&self) -> Result<()> {
         self.core.tail.lock().closed = true;
-        self.core.log.sync().map(drop)?;
-        self.core.log.say_durable();
+        let synced = hozo_traits::exec::block_on(self.wait(self.end()));
         self.appended.tell();
+        synced?;
+        self.core.log.say_durable();
         Ok(())
     }
 

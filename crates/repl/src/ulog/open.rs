@@ -12,6 +12,7 @@ use super::checkpoint::Checkpoint;
 use super::codec::{self, STATE, State, UPDATE};
 use super::places::Places;
 use super::{Core, Durable, Tail, Ulog};
+use crate::loading::Loading;
 use crate::merge::Recent;
 use crate::signal::Signal;
 
@@ -41,12 +42,27 @@ impl Ulog {
         options: UlogOptions,
         ambient: &dyn Ambient,
         dbms: &[String],
-        replay: &mut dyn FnMut(&Update) -> Result<()>,
+        replay: Replay<'_>,
     ) -> Result<Opened> {
+        if dbms.len() > codec::DBMS_MAX {
+            return Err(Error::new(ErrorKind::Invalid, "one update log is of too many DBMs")
+                .with("most", codec::DBMS_MAX));
+        }
         let checkpoint = Checkpoint::read(&disk)?;
         let from = checkpoint.map(|checkpoint| checkpoint.place);
+        // What is being loaded from a source must not be mixed with what was
+        // there before.
+        let complete = Loading::read(&disk)?.is_none();
         let mut found = Found::default();
-        let mut each = |record: &hozo_log::Record<'_>| found.record(record, replay);
+        let mut each = |record: &hozo_log::Record<'_>| {
+            // Without a checkpoint the log may have begun anew somewhere, which
+            // is known when all of it was read.
+            let replay: Option<Replay<'_>> = match from {
+                Some(_) if complete => Some(&mut *replay),
+                _ => None,
+            };
+            found.record(record, replay)
+        };
         let opened = match from {
             Some(_) => Log::open(Arc::clone(&disk), from, &mut each),
             None => Log::open_in_doubt(Arc::clone(&disk), &mut each),
@@ -61,7 +77,11 @@ impl Ulog {
                 ambient.fill_random(&mut id);
                 let volume_id = u64::from_le_bytes(id);
                 let made = LogOptions { segment_bytes: options.segment_bytes, volume_id };
-                Log::create(Arc::clone(&disk), made)?
+                let log = Log::create(Arc::clone(&disk), made)?;
+                // So that a power cut leaves no doubt about what was durable.
+                let place = log.head();
+                Checkpoint { place, ..Checkpoint::default() }.write(&disk)?;
+                log
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(Error::new(
@@ -72,16 +92,23 @@ impl Ulog {
             }
             Err(error) => return Err(error),
         };
-        let Found { mut state, replayed, .. } = found;
+        let Found { mut state, mut replayed, .. } = found;
         refuse_other_dbms(&state.dbms, dbms)?;
         state.dbms = dbms.to_vec();
+        let begins = state.begins;
         let ulog = Ulog::assemble(disk, log, options, state);
+        if from.is_none() && complete {
+            ulog.replay(begins, |update| {
+                replayed += 1;
+                replay(update)
+            })?;
+        }
         ulog.mark()?;
         Ok(Opened { ulog, checkpoint, replayed })
     }
 
     fn assemble(disk: Arc<dyn Disk>, log: Log, options: UlogOptions, state: State) -> Ulog {
-        let place = log.head();
+        let (place, begins) = (log.head(), state.begins);
         let durable = Durable { place, position: state.position.clone(), newest: state.newest };
         let tail = Tail { state, state_at: 0, number: 0, recent: Recent::default(), closed: false };
         let core = Arc::new(Core {
@@ -91,15 +118,11 @@ impl Ulog {
             tail: Mutex::new(tail),
             durable: Mutex::new(durable),
         });
+        let places = Places::default();
+        places.restart(begins);
         let synced = Arc::clone(&core);
         let sync = GroupSync::new(place, options.sync, move |_| synced.sync());
-        Ulog {
-            core,
-            sync,
-            appended: Signal::default(),
-            places: Places::default(),
-            pins: RwLock::new(()),
-        }
+        Ulog { core, sync, appended: Signal::default(), places, pins: RwLock::new(()) }
     }
 }
 
@@ -116,22 +139,20 @@ impl Core {
     }
 }
 
+/// Gets what records may lack.
+type Replay<'a> = &'a mut dyn FnMut(&Update) -> Result<()>;
+
 /// What was found in a log.
 #[derive(Default)]
 struct Found {
     state: State,
-    /// Whether a state was met: what is before the first is not replayed, since
-    /// nothing says what is before that.
+    /// Whether a state was met: nothing says what is before the first.
     begun: bool,
     replayed: u64,
 }
 
 impl Found {
-    fn record(
-        &mut self,
-        record: &hozo_log::Record<'_>,
-        replay: &mut dyn FnMut(&Update) -> Result<()>,
-    ) -> Result<()> {
+    fn record(&mut self, record: &hozo_log::Record<'_>, replay: Option<Replay<'_>>) -> Result<()> {
         let at = |error: Error| error.with("position", record.position);
         match record.kind {
             STATE => {
@@ -141,8 +162,10 @@ impl Found {
             UPDATE => {
                 let update = codec::decode(record.key, record.value).map_err(at)?;
                 // Before the first state, too, records may lack it.
-                replay(&update).map_err(at)?;
-                self.replayed += 1;
+                if let Some(replay) = replay {
+                    replay(&update).map_err(at)?;
+                    self.replayed += 1;
+                }
                 if self.begun {
                     self.state.add(&update);
                 }

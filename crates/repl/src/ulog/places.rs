@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 use std::sync::Arc;
 
 use hozo_log::Log;
-use hozo_traits::{Position, Result, Timestamp};
+use hozo_traits::{Position, Result, ServerId, Timestamp};
 use parking_lot::Mutex;
 
 use super::Place;
@@ -19,8 +19,18 @@ pub(super) struct Places(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     states: BTreeMap<Place, Arc<State>>,
+    /// By where a segment begins, or the log in it, the first state behind it;
+    /// of the newest segment the known states may be others.
+    firsts: BTreeMap<Place, Place>,
     /// What is before this is not what the records were made of.
     from: Place,
+}
+
+impl Known {
+    fn forget_before(&mut self, place: Place) {
+        self.states = self.states.split_off(&place);
+        self.firsts = self.firsts.split_off(&place);
+    }
 }
 
 impl Places {
@@ -28,16 +38,20 @@ impl Places {
         self.0.lock().states.insert(place, Arc::new(state));
     }
 
-    /// The log begins anew here.
+    /// The log begins anew here, at a state that is about to be written.
     pub(super) fn restart(&self, place: Place) {
         let mut known = self.0.lock();
         known.from = known.from.max(place);
-        known.states = known.states.split_off(&place);
+        known.forget_before(place);
+    }
+
+    /// Where the log begins anew, or begins.
+    pub(super) fn from(&self) -> Place {
+        self.0.lock().from
     }
 
     pub(super) fn forget_before(&self, place: Place) {
-        let mut known = self.0.lock();
-        known.states = known.states.split_off(&place);
+        self.0.lock().forget_before(place);
     }
 
     /// Where to begin for what is after a position: everything before is in it.
@@ -54,6 +68,20 @@ impl Places {
     /// the log does not reach back so far.
     pub(super) fn since(&self, log: &Log, time: Timestamp) -> Result<Option<(Place, Arc<State>)>> {
         match self.last(log, |state| state.newest < time)? {
+            Some(found) => Ok(Some(found)),
+            None => self.first(log),
+        }
+    }
+
+    /// Where to begin for a server's updates after a number; the oldest place if
+    /// the log does not reach back so far.
+    pub(super) fn behind(
+        &self,
+        log: &Log,
+        server: ServerId,
+        seq: u64,
+    ) -> Result<Option<(Place, Arc<State>)>> {
+        match self.last(log, |state| state.position.of(server).seq <= seq)? {
             Some(found) => Ok(Some(found)),
             None => self.first(log),
         }
@@ -100,13 +128,13 @@ impl Places {
             if from >= to {
                 return Ok(None);
             }
-            let first = known.states.range((Included(from), Excluded(to))).next();
-            // States are written soon after a segment begins, and known then.
+            let first = known.firsts.get(&from).and_then(|at| known.states.get_key_value(at));
             if let Some((place, state)) = first {
                 return Ok(Some((*place, Arc::clone(state))));
             }
             from
         };
+        // States are written soon after a segment begins.
         for record in log.records_from(from) {
             let record = record?;
             if record.position >= to {
@@ -116,6 +144,7 @@ impl Places {
                 let state = Arc::new(State::decode(record.value)?);
                 let mut known = self.0.lock();
                 known.states.insert(record.position, Arc::clone(&state));
+                known.firsts.insert(from, record.position);
                 return Ok(Some((record.position, state)));
             }
         }

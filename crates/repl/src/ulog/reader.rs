@@ -32,7 +32,7 @@ pub(crate) struct UlogReader {
     position: Position,
     /// How far the reader's own updates are in the log, to be said before
     /// anything else is.
-    marker: Option<(ServerId, Reach)>,
+    marker: Option<Update>,
 }
 
 impl Ulog {
@@ -52,8 +52,9 @@ impl Ulog {
             Begin::Since(since) => (self.places.since(log, since)?, Position::default(), since),
         };
         let (at, state) = found.ok_or_else(|| gone(&has))?;
-        let marker =
-            own.map(|own| (own, state.position.of(own))).filter(|(_, reach)| reach.seq > 0);
+        let marker = own
+            .map(|own| nothing(own, state.position.of(own), state.newest))
+            .filter(|marker| marker.reach.seq > 0);
         let position = state.position.clone();
         refuse_other_digests(&state, &has)?;
         Ok(UlogReader { ulog: Arc::clone(self), at, has, since, own, position, marker })
@@ -108,21 +109,22 @@ impl UlogReader {
     /// Waits for the next updates, and answers some.
     pub(crate) async fn next(&mut self, bytes_max: usize) -> Result<FeedPart> {
         loop {
+            let ulog = Arc::clone(&self.ulog);
+            // Before it reads, so that it reads all up to here.
+            let (closed, durable) = (ulog.is_closed(), ulog.durable().place);
             if let Some(part) = self.read(bytes_max)? {
                 return Ok(part);
             }
-            let ulog = &self.ulog;
             let end = ulog.end();
-            if ulog.durable().place < end {
+            if durable < end {
                 ulog.wait(end).await?;
                 continue;
             }
-            let at = self.at.max(end);
-            let more = ulog.appended.until(|| (ulog.end() > at || ulog.is_closed()).then_some(()));
-            more.await;
-            if ulog.is_closed() && ulog.durable().place >= ulog.end() && self.at >= ulog.end() {
+            if closed {
                 return Err(Error::new(ErrorKind::Unavailable, "the server stops"));
             }
+            let more = || (ulog.end() > end || ulog.is_closed()).then_some(());
+            ulog.appended.until(more).await;
         }
     }
 
@@ -132,16 +134,20 @@ impl UlogReader {
         let _pin = ulog.pins.read();
         let durable = ulog.durable();
         let log = &ulog.core.log;
-        if self.at < log.tail() {
-            // What it has read was removed, and perhaps more.
+        // What it has read was removed, and perhaps more, or the log begins anew
+        // there. Asked after `durable`, below which it does not begin anew then.
+        if self.at < log.tail() || self.at <= ulog.places.from() {
             let found = ulog.places.after(log, &self.position)?;
             self.at = found.ok_or_else(|| gone(&self.position))?.0;
+            for (server, reach) in self.position.iter() {
+                if reach.seq > self.has.of(server).seq {
+                    self.has.set(server, reach);
+                }
+            }
         }
         let mut part =
             FeedPart { head: durable.position, newest: durable.newest, ..FeedPart::default() };
-        if let Some((origin, reach)) = self.marker.take() {
-            part.updates.push(nothing(origin, reach, part.newest));
-        }
+        part.updates.extend(self.marker.take());
         let mut bytes = 0;
         let mut passed = self.at;
         for record in log.records_from(self.at) {

@@ -13,7 +13,7 @@ use hozo_repl::{Config, Network, Open, Repl};
 use hozo_traits::exec::block_on;
 use hozo_traits::{
     ChangeFeed, Durability, Error, ErrorKind, KvStore, KvStoreExt, Reader, Replicator, Result,
-    ServerId, Store, SystemAmbient,
+    ServerId, SystemAmbient,
 };
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -80,7 +80,13 @@ impl Server {
     pub(crate) fn start(&mut self) {
         let ambient = Arc::new(SystemAmbient);
         let config = hashdbm::Config::new(self.store());
-        let store = hashdbm::open(&config, ambient.clone()).unwrap();
+        // Who follows it lets go of it only when it hears that it stops.
+        let store = loop {
+            match hashdbm::open(&config, ambient.clone()) {
+                Err(error) if error.kind() == ErrorKind::Busy => thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
         let dbms = vec![("casket".to_owned(), store.records("casket").unwrap())];
         let Open { repl, mut dbms } = Repl::open(self.config.clone(), dbms, ambient).unwrap();
         let follow = repl.follow_all(Arc::new(self.net.clone()));

@@ -81,7 +81,8 @@ pub(crate) struct Auth {
     pub(crate) root: PathBuf,
 }
 
-fn auth(text: &str) -> Result<Auth, String> {
+/// Reads Tkrzw's `--auth`.
+pub(crate) fn auth(text: &str) -> Result<Auth, String> {
     let wrong = || "it is ssl:key=FILE,cert=FILE,root=FILE".to_owned();
     let (mut key, mut cert, mut root) = (None, None, None);
     for part in text.strip_prefix("ssl:").ok_or_else(wrong)?.split(',') {

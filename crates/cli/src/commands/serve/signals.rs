@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::low_level;
 
 use crate::exit;
@@ -28,7 +28,8 @@ impl Signals {
     /// Catches signals from now on. Who is told to stop twice stops at once,
     /// whatever it is doing.
     pub(super) fn catch() -> Done<Self> {
-        let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let all = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+        let mut signals = signal_hook::iterator::Signals::new(all)?;
         let (sender, receiver) = sync_channel(WAITING_MAX);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut stopping = false;

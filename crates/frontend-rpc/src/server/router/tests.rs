@@ -11,6 +11,13 @@ fn paths_lead_where_they_say() {
         ("/tkrzw_rpc.DBMService/Stream", Some((Whose::Dbms, Manner::Often))),
         ("/tkrzw_rpc.DBMService/Iterate", Some((Whose::Dbms, Manner::Often))),
         ("/tkrzw_rpc.DBMService/Replicate", Some((Whose::Dbms, Manner::Late))),
+        ("/tkrzw_rpc.DBMService/ChangeMaster", Some((Whose::Dbms, Manner::Late))),
+        ("/hozo.v1.Replication/Follow", Some((Whose::Replication, Manner::Often))),
+        ("/hozo.v1.Replication/Status", Some((Whose::Replication, Manner::Once))),
+        ("/hozo.v1.Replication/Conflicts", Some((Whose::Replication, Manner::Once))),
+        ("/hozo.v1.Replication/ChangeSource", Some((Whose::Replication, Manner::Late))),
+        ("/hozo.v1.Replication/Promote", Some((Whose::Replication, Manner::Late))),
+        ("/hozo.v1.Replication/Prune", Some((Whose::Replication, Manner::Late))),
         ("/grpc.health.v1.Health/Check", Some((Whose::Health, Manner::Once))),
         ("/grpc.health.v1.Health/Watch", Some((Whose::Health, Manner::Late))),
         ("/tkrzw_rpc.DBMService", None),
@@ -42,4 +49,9 @@ fn only_what_is_out_of_range_is_translated() {
     let mut headers = HeaderMap::new();
     translate(&mut headers);
     assert!(headers.is_empty());
+    // What replication says is meant.
+    headers.insert("grpc-status", HeaderValue::from(11));
+    headers.insert(KIND, HeaderValue::from_static("version gone"));
+    translate(&mut headers);
+    assert_eq!(headers["grpc-status"], HeaderValue::from(11));
 }

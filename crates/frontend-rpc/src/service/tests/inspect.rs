@@ -52,15 +52,39 @@ async fn the_server_tells_of_itself_and_its_dbms() {
             ["version", "process_id", "num_dbms"].map(Into::into).into();
         expected.extend(dbms);
         expected.extend(
-            ["memory_usage", "memory_capacity", "num_active_calls", "current_time", "running_time"]
-                .map(Into::into),
+            [
+                "memory_usage",
+                "memory_capacity",
+                "repl_max_timestamp",
+                "num_active_calls",
+                "current_time",
+                "running_time",
+            ]
+            .map(Into::into),
         );
         assert_eq!(names, expected);
         assert_eq!(value(&rows, "num_dbms"), "2");
+        assert_eq!(value(&rows, "repl_max_timestamp"), "0");
         assert_eq!(value(&rows, "dbm_1_count"), "1");
         assert_eq!(value(&rows, "current_time"), "1795306391.123");
         assert_eq!(value(&rows, "num_active_calls"), "1", "this one");
         let running = value(&rows, "running_time").split_once('.').expect("a point");
         assert_eq!(running.1.len(), 3);
     }
+}
+
+#[tokio::test]
+async fn a_server_with_replication_tells_of_it() {
+    let log = Log::new();
+    log.add(1_700_000_000_123, super::replicator::records([]));
+    let mut f = Fixture::replicating(Options::default(), Some(&log));
+    let rows = inspect(&mut f.client, -1).await;
+    let tells = |rows: &[StringPair]| {
+        ["repl_max_timestamp", "repl_server_id", "repl_role", "repl_epoch"]
+            .map(|name| value(rows, name).to_owned())
+    };
+    assert_eq!(tells(&rows), ["0", "1", "master", "3"]);
+    log.change(|state| state.follows = Some(super::replication::source()));
+    let rows = inspect(&mut f.client, -1).await;
+    assert_eq!(tells(&rows), ["1700000000123", "1", "follower", "3"]);
 }

@@ -28,6 +28,8 @@ pub(crate) struct Reply {
     /// The gRPC status; -1 if there was none.
     pub(crate) code: i32,
     pub(crate) message: String,
+    /// The trailer `hozo-error-kind`.
+    pub(crate) kind: String,
     pub(crate) answers: Vec<Bytes>,
 }
 
@@ -219,7 +221,7 @@ impl Conversation {
                 Ok(None) => break,
                 Err(e) => {
                     let (http, message) = (self.head.0, e.to_string());
-                    return Reply { http, code: -1, message, answers };
+                    return Reply { http, code: -1, message, kind: String::new(), answers };
                 }
             }
         }
@@ -230,6 +232,7 @@ impl Conversation {
         };
         let code = text("grpc-status").map_or(-1, |code| code.parse().unwrap());
         let message = text("grpc-message").unwrap_or_default().replace("%20", " ");
-        Reply { http: self.head.0, code, message, answers }
+        let kind = text("hozo-error-kind").unwrap_or_default();
+        Reply { http: self.head.0, code, message, kind, answers }
     }
 }

@@ -1,6 +1,7 @@
 //! A server over stores in memory, and a client that says what it is told.
 
 mod client;
+pub(crate) mod replicator;
 mod store;
 
 use std::future::Future;
@@ -15,7 +16,7 @@ use hozo_proto::tkrzw_rpc::{
 use hozo_traits::{Claim, Dbm, Durability, Error, Frontend, Parts, Result, Running, SystemAmbient};
 use tempfile::TempDir;
 
-pub(crate) use client::{Client, Reply, frame};
+pub(crate) use client::{Client, Conversation, Reply, frame};
 pub(crate) use store::Gate;
 
 /// Long enough for whatever is going to happen; nothing depends on it that
@@ -50,10 +51,19 @@ pub(crate) fn serve(settings: &str) -> Server {
 
 /// With files that are in the directory already.
 pub(crate) fn serve_in(directory: TempDir, settings: &str) -> Result<Server> {
+    serve_with(directory, settings, None)
+}
+
+/// One of which this log can be followed.
+pub(crate) fn serve_with(
+    directory: TempDir,
+    settings: &str,
+    log: Option<&replicator::Log>,
+) -> Result<Server> {
     let listen = if settings.contains("listen = ") { "" } else { "listen = \"127.0.0.1:0\"\n" };
     let config = config(&format!("{listen}threads = 2\n{settings}"));
     let gate = Gate::default();
-    let parts = parts(&gate);
+    let parts = Parts { replication: log.map(|log| log.replicator()), ..parts(&gate) };
     let running = Rpc::new(config, directory.path())?.start(parts)?;
     Ok(Server { running, gate, directory })
 }
