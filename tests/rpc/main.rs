@@ -182,6 +182,12 @@ fn main() {
         trials.extend(own_trials(seed));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
-    drop(lock(&SHARED).take());
+    let shared = lock(&SHARED).take();
+    if let Some((server, _scratch)) = shared
+        && let Err(why) = server.stop().well()
+    {
+        eprintln!("the shared server did not end well, whatever the trials say: {why}");
+        std::process::exit(1);
+    }
     conclusion.exit();
 }

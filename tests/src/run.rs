@@ -233,6 +233,18 @@ impl Ran {
         self.stdout
     }
 
+    /// Whether it succeeded, with no thread that panicked meanwhile; all that it said
+    /// if not.
+    ///
+    /// # Errors
+    /// If it failed, was killed, or a thread of it panicked.
+    pub fn well(self) -> Result<String, Ran> {
+        match self.code == Some(0) && !self.stderr.contains("panicked") {
+            true => Ok(self.stdout),
+            false => Err(self),
+        }
+    }
+
     /// Expects a failure that is explained with each of these words.
     ///
     /// # Panics

@@ -63,13 +63,12 @@ impl Stack {
     #[cfg(feature = "rpc")]
     fn logged(&self, dbm: &DbmPlan) -> Result<Option<Arc<dyn KvStore>>> {
         let index = self.plan().dbms().iter().position(|one| one.name() == dbm.name());
-        let found = self.with_replication(|replication| {
+        self.with_replication(|replication| {
             let records = index.and_then(|index| replication.dbm(index));
             records.ok_or_else(|| {
                 Error::new(ErrorKind::Internal, "a DBM of the config is not in its log")
             })
-        });
-        found
+        })
     }
 
     /// Without the log, updates would be missing from it for ever.

@@ -8,5 +8,6 @@ mod mode;
 mod pattern;
 mod search;
 
+pub use matcher::{CONTAIN_LINES_MAX, CONTAIN_PATTERN_BYTES_MAX};
 pub use mode::Mode;
-pub use search::{EDIT_PATTERN_BYTES_MAX, KEY_OVERHEAD_BYTES, search, search_within};
+pub use search::{EDIT_PATTERN_BYTES_MAX, GoOn, KEY_OVERHEAD_BYTES, search, search_within};

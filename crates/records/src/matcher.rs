@@ -1,10 +1,16 @@
 //! Whether a key is what is searched for.
 
-use hozo_traits::Result;
+use hozo_traits::{Error, ErrorKind, Result};
 use regex::bytes::Regex;
 
 use crate::Mode;
 use crate::pattern;
+
+/// The longest pattern of [`Mode::Contain`] and the like, and the most lines of
+/// those that have lines: each key is compared to all of it.
+pub const CONTAIN_PATTERN_BYTES_MAX: usize = 64 << 10;
+/// See [`CONTAIN_PATTERN_BYTES_MAX`].
+pub const CONTAIN_LINES_MAX: usize = 1000;
 
 /// What one key is compared to.
 pub(crate) enum Matcher {
@@ -47,6 +53,16 @@ impl Matcher {
             | Mode::Lower
             | Mode::LowerInc => return Ok(None),
         };
+        if pattern.len() > CONTAIN_PATTERN_BYTES_MAX {
+            return Err(Error::new(ErrorKind::TooLarge, "the pattern is too long to look for")
+                .with("bytes", pattern.len())
+                .with("CONTAIN_PATTERN_BYTES_MAX", CONTAIN_PATTERN_BYTES_MAX));
+        }
+        if needles.len() > CONTAIN_LINES_MAX {
+            return Err(Error::new(ErrorKind::TooLarge, "the pattern has too many lines")
+                .with("lines", needles.len())
+                .with("CONTAIN_LINES_MAX", CONTAIN_LINES_MAX));
+        }
         let mut needles = needles;
         if any_case {
             needles.iter_mut().for_each(|needle| needle.make_ascii_lowercase());

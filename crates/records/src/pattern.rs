@@ -3,6 +3,10 @@
 use hozo_traits::{Error, ErrorKind, Result};
 use regex::bytes::{Regex, RegexBuilder};
 
+/// What an expression may become in memory: matching takes time in proportion to
+/// it and to each key. A word character of any script takes some 20 KiB.
+const REGEX_BYTES_MAX: usize = 2 << 20;
+
 /// The expression that a pattern means. Matching takes time in proportion to
 /// the key, whatever the expression; one that would take too much memory is
 /// refused.
@@ -13,6 +17,7 @@ pub(crate) fn regex(pattern: &[u8]) -> Result<Regex> {
     let translated = if flags.contains('b') { basic(rest) } else { rest.to_owned() };
     RegexBuilder::new(&translated)
         .case_insensitive(flags.contains('i'))
+        .size_limit(REGEX_BYTES_MAX)
         .build()
         .map_err(|e| invalid(e.to_string()))
 }

@@ -32,21 +32,24 @@ pub const KEY_OVERHEAD_BYTES: usize = 8;
 /// # Errors
 /// [`Invalid`](ErrorKind::Invalid) for a regular expression that is none,
 /// [`Unsupported`](ErrorKind::Unsupported) for a mode that needs an ordered
-/// store, [`TooLarge`](ErrorKind::TooLarge) above [`EDIT_PATTERN_BYTES_MAX`].
+/// store, [`TooLarge`](ErrorKind::TooLarge) above [`EDIT_PATTERN_BYTES_MAX`],
+/// [`CONTAIN_PATTERN_BYTES_MAX`](crate::CONTAIN_PATTERN_BYTES_MAX) or
+/// [`CONTAIN_LINES_MAX`](crate::CONTAIN_LINES_MAX).
 pub async fn search(
     dbm: &dyn KvStore,
     mode: Mode,
     pattern: &[u8],
     capacity: i32,
 ) -> Result<Vec<Bytes>> {
-    search_within(dbm, mode, pattern, capacity, usize::MAX).await
+    search_within(dbm, mode, pattern, capacity, usize::MAX, &|| Ok(())).await
 }
 
 /// [`search`], for an answer of so many bytes at most: each key counts its own
-/// and [`KEY_OVERHEAD_BYTES`]. No more is ever kept in memory.
+/// and [`KEY_OVERHEAD_BYTES`]. No more is ever kept in memory. `go_on` is asked
+/// before each part is read and each key is compared, since comparing one may take long.
 ///
 /// # Errors
-/// Those of [`search`], and [`TooLarge`](ErrorKind::TooLarge) if what is found
+/// Those of [`search`] and of `go_on`, and [`TooLarge`](ErrorKind::TooLarge) if what is found
 /// is more than `bytes_max`.
 pub async fn search_within(
     dbm: &dyn KvStore,
@@ -54,7 +57,9 @@ pub async fn search_within(
     pattern: &[u8],
     capacity: i32,
     bytes_max: usize,
+    go_on: GoOn<'_>,
 ) -> Result<Vec<Bytes>> {
+    let dbm = Searched { dbm, go_on };
     // A negative number is no limit in any mode.
     let ranged = usize::try_from(capacity).unwrap_or(usize::MAX);
     let unlimited = if ranged == 0 { usize::MAX } else { ranged };
@@ -65,7 +70,7 @@ pub async fn search_within(
         Mode::UpperInc => range(dbm, Bound::Included(pattern), open, false, room(ranged)).await,
         Mode::Lower => range(dbm, open, bound, true, room(ranged)).await,
         Mode::LowerInc => range(dbm, open, Bound::Included(pattern), true, room(ranged)).await,
-        Mode::Begin if dbm.capabilities().ordered => {
+        Mode::Begin if dbm.dbm.capabilities().ordered => {
             let end = after_prefix(pattern);
             let end = end.as_deref().map_or(open, Bound::Excluded);
             range(dbm, Bound::Included(pattern), end, false, room(unlimited)).await
@@ -87,6 +92,16 @@ pub async fn search_within(
     }
 }
 
+/// Says with an error that the search is to end.
+pub type GoOn<'a> = &'a (dyn Fn() -> Result<()> + Sync);
+
+/// What is searched, for as long as it is worth it.
+#[derive(Clone, Copy)]
+struct Searched<'a> {
+    dbm: &'a dyn KvStore,
+    go_on: GoOn<'a>,
+}
+
 /// What is not UTF-8 counts as a character of its own that equals no other text.
 fn characters(text: &[u8]) -> Vec<char> {
     String::from_utf8_lossy(text).chars().collect()
@@ -102,13 +117,14 @@ fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 
 /// Goes through keys, part by part, until `each` says that it is enough.
 async fn keys(
-    dbm: &dyn KvStore,
+    Searched { dbm, go_on }: Searched<'_>,
     mut start: Bound<Bytes>,
     mut end: Bound<Bytes>,
     reverse: bool,
     mut each: impl FnMut(Bytes) -> Result<bool> + Send,
 ) -> Result<()> {
     loop {
+        go_on()?;
         let part = dbm
             .scan(KvScan {
                 start: start.as_ref().map(|key| &key[..]),
@@ -121,6 +137,7 @@ async fn keys(
             .await?;
         let last = part.records.last().map(|(key, _)| key.clone());
         for (key, _) in part.records {
+            go_on()?;
             if !each(key)? {
                 return Ok(());
             }
@@ -155,18 +172,18 @@ impl Room {
 }
 
 async fn range(
-    dbm: &dyn KvStore,
+    dbm: Searched<'_>,
     start: Bound<&[u8]>,
     end: Bound<&[u8]>,
     reverse: bool,
     mut room: Room,
 ) -> Result<Vec<Bytes>> {
-    if !dbm.capabilities().ordered {
+    if !dbm.dbm.capabilities().ordered {
         return Err(Error::new(
             ErrorKind::Unsupported,
             "the store lacks the capability ordered: its keys have no order to search by",
         )
-        .with("backend", dbm.capabilities().backend));
+        .with("backend", dbm.dbm.capabilities().backend));
     }
     let mut found = Vec::new();
     if room.keys > 0 {
@@ -181,7 +198,7 @@ async fn range(
     Ok(found)
 }
 
-async fn matching(dbm: &dyn KvStore, matcher: &Matcher, mut room: Room) -> Result<Vec<Bytes>> {
+async fn matching(dbm: Searched<'_>, matcher: &Matcher, mut room: Room) -> Result<Vec<Bytes>> {
     let mut found = Vec::new();
     keys(dbm, Bound::Unbounded, Bound::Unbounded, false, |key| {
         if !matcher.matches(&key) {
@@ -197,7 +214,7 @@ async fn matching(dbm: &dyn KvStore, matcher: &Matcher, mut room: Room) -> Resul
 
 /// The keys of the least distance, by that and by themselves.
 async fn nearest(
-    dbm: &dyn KvStore,
+    dbm: Searched<'_>,
     pattern: &[u8],
     mut room: Room,
     distance: impl Fn(&[u8], usize) -> Option<usize> + Send + Sync,

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hozo_conformance::TestAmbient;
 use hozo_conformance::records::{StoreFixture, StoreModelFixture};
-use hozo_records::{EDIT_PATTERN_BYTES_MAX, KEY_OVERHEAD_BYTES, Mode, search, search_within};
+use hozo_records::{
+    CONTAIN_LINES_MAX, CONTAIN_PATTERN_BYTES_MAX, EDIT_PATTERN_BYTES_MAX, KEY_OVERHEAD_BYTES, Mode,
+    search, search_within,
+};
 use hozo_traits::exec::block_on;
-use hozo_traits::{Durability, ErrorKind, KvStore, KvStoreExt};
+use hozo_traits::{Durability, Error, ErrorKind, KvStore, KvStoreExt};
 use proptest::prelude::*;
 
 fn filled(fixture: &StoreModelFixture, keys: &[&[u8]]) -> Arc<dyn KvStore> {
@@ -218,8 +221,9 @@ proptest! {
 fn no_more_is_found_than_an_answer_may_have() {
     let dbm = ordered();
     for mode in Mode::ALL {
-        let search =
-            |capacity, bytes| block_on(search_within(&*dbm, mode, b"apple", capacity, bytes));
+        let search = |capacity, bytes| {
+            block_on(search_within(&*dbm, mode, b"apple", capacity, bytes, &|| Ok(())))
+        };
         let found = search(-1, usize::MAX).expect("searched");
         let bytes: usize = found.iter().map(|key| key.len() + KEY_OVERHEAD_BYTES).sum();
         assert_eq!(search(-1, bytes).expect("it fits"), found, "{mode}");
@@ -231,5 +235,47 @@ fn no_more_is_found_than_an_answer_may_have() {
         assert_eq!(two, found[..found.len().min(2)], "{mode}");
         // However many are passed by.
         assert_eq!(search(2, 100).expect("it fits"), two, "{mode}");
+    }
+}
+
+#[test]
+fn patterns_that_each_key_is_compared_to_at_length_are_refused() {
+    let dbm = ordered();
+    let lines = |count| b"line\n".repeat(count);
+    for (mode, pattern, fits) in [
+        (Mode::Contain, vec![b'x'; CONTAIN_PATTERN_BYTES_MAX], true),
+        (Mode::Contain, vec![b'x'; CONTAIN_PATTERN_BYTES_MAX + 1], false),
+        (Mode::ContainCaseWord, vec![b'x'; CONTAIN_PATTERN_BYTES_MAX + 1], false),
+        (Mode::ContainAny, lines(CONTAIN_LINES_MAX), true),
+        (Mode::ContainAny, lines(CONTAIN_LINES_MAX + 1), false),
+        (Mode::ContainCaseWordAny, lines(CONTAIN_LINES_MAX + 1), false),
+        (Mode::ContainWordAny, vec![b'\n'; CONTAIN_PATTERN_BYTES_MAX], true),
+        (Mode::ContainWordAny, vec![b'\n'; CONTAIN_PATTERN_BYTES_MAX + 1], false),
+    ] {
+        let kind = block_on(search(&*dbm, mode, &pattern, 0)).err().map(|error| error.kind());
+        assert_eq!(kind, (!fits).then_some(ErrorKind::TooLarge), "{mode} {}", pattern.len());
+    }
+    let large = block_on(search(&*dbm, Mode::Regex, br"\w{1000}", 0)).expect_err("too large");
+    assert_eq!(large.kind(), ErrorKind::Invalid);
+    assert!(large.to_string().contains("size limit of 2097152"), "{large}");
+    block_on(search(&*dbm, Mode::Regex, br"^\w{30}$", 0)).expect("it fits");
+}
+
+#[test]
+fn a_search_ends_at_any_key_when_it_is_told_to() {
+    let dbm = ordered();
+    for mode in Mode::ALL {
+        let left = std::sync::atomic::AtomicUsize::new(3);
+        let go_on = || match left.load(std::sync::atomic::Ordering::SeqCst) {
+            0 => Err(Error::new(ErrorKind::TimedOut, "enough")),
+            more => {
+                left.store(more - 1, std::sync::atomic::Ordering::SeqCst);
+                Ok(())
+            }
+        };
+        let pattern = if matches!(mode, Mode::Lower | Mode::LowerInc) { "z" } else { "" };
+        let found = search_within(&*dbm, mode, pattern.as_bytes(), 100, usize::MAX, &go_on);
+        let error = block_on(found).expect_err("it was told to end");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{mode}");
     }
 }

@@ -10,6 +10,7 @@ use hozo_traits::{
     Present, Result, Selection, What,
 };
 
+use crate::keeper::Keeper;
 use crate::shared::Shared;
 
 /// A DBM: its records, before which the update log has what becomes of them.
@@ -21,6 +22,8 @@ pub(crate) struct LoggedKv {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: u32,
     pub(crate) inner: Arc<dyn KvStore>,
+    /// Goes on as long as there are updates to be looked after.
+    pub(crate) _keeper: Option<Arc<Keeper>>,
 }
 
 #[async_trait]

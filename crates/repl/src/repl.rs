@@ -34,9 +34,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// follows it.
 pub struct Repl {
     pub(crate) shared: Arc<Shared>,
-    keeper: Option<Keeper>,
-    /// Held as long as the log is open.
-    _lock: Option<Lock>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// Replication that was opened, with the DBMs that take part in it.
@@ -99,6 +97,7 @@ impl Repl {
             records,
             standing,
             boot,
+            lock,
         ));
         let own = shared.ulog.reach_of(shared.ulog.me()).seq > 0;
         let lost = checkpoint
@@ -113,15 +112,16 @@ impl Repl {
         forget_what_is_in_memory(&shared, takes_writes)?;
         shared.checkpoint_now()?;
         let keeper = match running.thread {
-            true => Some(Keeper::start(Arc::clone(&shared))?),
+            true => Some(Arc::new(Keeper::start(Arc::clone(&shared))?)),
             false => None,
         };
         let logged = |(index, inner): (usize, &Arc<dyn KvStore>)| -> Arc<dyn KvStore> {
             let (shared, inner) = (Arc::clone(&shared), Arc::clone(inner));
-            Arc::new(LoggedKv { shared, index: index as u32, inner })
+            let keeper = keeper.clone();
+            Arc::new(LoggedKv { shared, index: index as u32, inner, _keeper: keeper })
         };
         let dbms = shared.records.iter().enumerate().map(logged).collect();
-        Ok(Open { repl: Arc::new(Repl { shared, keeper, _lock: lock }), dbms })
+        Ok(Open { repl: Arc::new(Repl { shared, keeper }), dbms })
     }
 
     /// Follows whomever this server is to follow, now and later; ends after

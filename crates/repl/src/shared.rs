@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hozo_directory::Lock;
 use hozo_traits::{
     Ambient, ConflictReport, Durability, Effect, Error, ErrorKind, KvStore, Result, Role,
     Selection, Update, What,
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) follow: Follow,
     /// Which run of the system this is.
     pub(crate) boot: [u8; 16],
+    /// Held as long as anything writes to the log.
+    _lock: Option<Lock>,
     /// What is to be checkpointed was written from here on.
     pub(crate) checkpointed: AtomicU64,
     checkpointing: Mutex<()>,
@@ -89,6 +92,7 @@ impl Shared {
         records: Vec<Arc<dyn KvStore>>,
         standing: Standing,
         boot: [u8; 16],
+        lock: Option<Lock>,
     ) -> Shared {
         ulog.remember_changes(standing.role == Role::DualMaster);
         let writes = AtomicBool::new(standing.takes_writes());
@@ -104,6 +108,7 @@ impl Shared {
             inflight: Inflight::default(),
             follow: Follow::default(),
             boot,
+            _lock: lock,
             checkpointed: AtomicU64::new(0),
             checkpointing: Mutex::new(()),
             writes,

@@ -2,12 +2,14 @@
 
 use hozo_tests::{Run, Running, Scratch};
 
-/// A store with two DBMs, `casket` and `log`, which the command opens itself or
-/// asks a server for.
+/// A store with two DBMs, `casket` and `log`, and another one, in memory, with one that
+/// is `ordered`: the command opens them itself or asks a server for them.
 pub(super) struct Place {
     pub(super) scratch: Scratch,
     server: Option<Running>,
     address: Option<String>,
+    /// The DBM that is meant where nothing is said; otherwise it is the first.
+    dbm: Option<&'static str>,
 }
 
 /// What `HOZO_TEST_STORE` names, or the default.
@@ -34,7 +36,7 @@ impl Place {
             backend()
         );
         scratch.write("hozo.toml", &config);
-        Place { scratch, server: None, address: None }
+        Place { scratch, server: None, address: None, dbm: None }
     }
 
     /// The same behind a server, on TCP.
@@ -53,6 +55,13 @@ impl Place {
         place
     }
 
+    /// The DBM in memory, behind a server.
+    pub(super) fn ordered() -> Place {
+        let mut place = Place::tcp();
+        place.dbm = Some("ordered");
+        place
+    }
+
     /// Runs a test in each.
     pub(super) fn each(test: fn(&Place)) {
         for place in [Place::direct(), Place::tcp(), Place::unix()] {
@@ -64,17 +73,28 @@ impl Place {
         self.address.is_none()
     }
 
-    /// Whether `casket` is in the order of keys.
+    /// Whether its records are in the order of keys.
     pub(super) fn is_ordered(&self) -> bool {
-        backend() != "hashdbm"
+        self.dbm.is_some() || backend() != "hashdbm"
     }
 
-    /// `hozo dbm` here.
+    /// Whether its records are in files.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.dbm.is_none()
+    }
+
+    /// `hozo dbm` here, unless it says itself where.
     pub(super) fn dbm(&self, args: &[&str]) -> Run {
-        let run = self.scratch.hozo(&["dbm"]).args(args);
+        let mut run = self.scratch.hozo(&["dbm"]).args(args);
+        if let Some(name) = self.dbm
+            && !args.contains(&"--index")
+            && !args.contains(&"--server")
+        {
+            run = run.args(["--dbm", name]);
+        }
         match &self.address {
-            Some(address) => run.args(["--address", address]),
-            None => run,
+            Some(address) if !args.contains(&"--address") => run.args(["--address", address]),
+            _ => run,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Calls about a whole DBM, or the whole server.
 
-use hozo_proto::StatusCode::{self, InvalidArgumentError, NotImplementedError, Success};
+use hozo_proto::StatusCode::{
+    self, InvalidArgumentError, NotImplementedError, PreconditionError, Success,
+};
 use hozo_proto::tkrzw_rpc::*;
 
 use super::Clause;
@@ -43,8 +45,17 @@ fn clear(kit: &Kit) {
 
 fn file_size(kit: &Kit) {
     kit.put("key", "value");
+    let records = inspected(kit, kit.index);
+    let has_file = records.iter().any(|(name, value)| name == "path" && !value.is_empty());
     let answer = kit.get_file_size(GetFileSizeRequest { dbm_index: kit.index }).expect("answered");
-    assert!(answer.file_size >= 0, "{answer:?}");
+    if has_file {
+        assert_eq!(code(&answer.status), Success);
+        assert!(answer.file_size >= 0, "{answer:?}");
+    } else {
+        // Everything else is answered by such a DBM.
+        assert_eq!((code(&answer.status), answer.file_size), (PreconditionError, 0));
+        assert_eq!(kit.counted(), 1);
+    }
 }
 
 fn rebuild_with(kit: &Kit, params: Vec<StringPair>) -> (StatusCode, String) {

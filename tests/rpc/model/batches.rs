@@ -75,11 +75,7 @@ fn set_multi(kit: &Kit, model: &mut Model, rng: &mut Rng) -> Done {
 }
 
 fn remove_multi(kit: &Kit, model: &mut Model, rng: &mut Rng) -> Done {
-    let mut keys = keys(rng);
-    // What one call says of a key that is named twice is its own affair.
-    keys.sort();
-    keys.dedup();
-    let request = RemoveMultiRequest { dbm_index: kit.index, keys };
+    let request = RemoveMultiRequest { dbm_index: kit.index, keys: keys(rng) };
     let answer = kit.remove_multi(request.clone()).map_err(|e| format!("{request:?}: {e}"))?;
     let missing = request.keys.iter().filter(|key| model.remove(*key).is_none()).count();
     let expected = if missing == 0 { Success } else { NotFoundError };

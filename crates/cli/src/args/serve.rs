@@ -11,9 +11,10 @@ use clap::{Args, ValueEnum, ValueHint};
 /// afterwards is logged on standard error.
 ///
 /// SIGTERM, SIGINT and SIGQUIT end it: nothing new is taken, and what was accepted is
-/// finished, within the time that the frontend's stop_timeout_s gives; a second one ends it at
-/// once. SIGHUP makes it read certificates and tokens again, and open the log file again. Under
-/// systemd (Type=notify) it says when it is ready, reads again and stops.
+/// finished, within the time that the frontend's stop_timeout_s gives. What takes longer is
+/// broken off, and it exits with 1; a second signal ends it at once. SIGHUP makes it read
+/// certificates and tokens again, and open the log file again. Under systemd (Type=notify)
+/// it says when it is ready, reads again and stops.
 ///
 /// JSON: {"frontends": [{"kind", "listen", "protection"}], "dbms": [{"name", "store",
 /// "backend", "durability"}]}, written when everything has started.

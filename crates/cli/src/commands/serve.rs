@@ -54,18 +54,13 @@ pub(super) fn serve(
         tracing::warn!("what listens where could not be written to standard output");
     }
     started()?;
-    systemd::status(&places(&serving));
-    systemd::ready();
+    systemd::ready_with(&places(&serving));
     until_told(&serving, &signals);
     tracing::info!("stopping");
     systemd::stopping();
-    match serving.stop(STOP_MAX) {
-        // The frontend said what it broke off; stopping is what was asked for.
-        Err(error) if error.kind() != ErrorKind::TimedOut => {
-            Err(Failure::from(error).when("stopping"))
-        }
-        _ => Ok(()),
-    }
+    // Requests that were broken off are a failure, too: who made them is to look whether
+    // they were done.
+    serving.stop(STOP_MAX).map_err(|error| Failure::from(error).when("stopping"))
 }
 
 /// Serves until somebody says stop.
@@ -77,40 +72,48 @@ fn until_told(serving: &Serving, signals: &Signals) {
     loop {
         match signals.next(HEALTH_EVERY) {
             Some(Signal::Stop) => return,
-            Some(Signal::Reload) => reload(serving),
+            Some(Signal::Reload) => reload(serving, &known),
             None => {}
         }
         let health = serving.health();
         if health == known {
             continue;
         }
-        let status = match &health {
-            Health::Failed(why) => {
-                tracing::error!(%why, "nothing is served as it should be");
-                format!("failed: {why}")
-            }
+        match &health {
+            Health::Failed(why) => tracing::error!(%why, "nothing is served as it should be"),
             Health::Degraded(why) => {
                 tracing::warn!(%why, "not everything is served as it should be");
-                format!("degraded: {why}")
             }
-            Health::Serving => {
-                tracing::info!("everything is served again");
-                places(serving)
-            }
-        };
-        systemd::status(&status);
+            Health::Serving => tracing::info!("everything is served again"),
+        }
+        systemd::status(&status(serving, &health));
         known = health;
     }
 }
 
-/// Each frontend says itself what it read again.
-fn reload(serving: &Serving) {
+/// What there is to say about it in one line.
+fn status(serving: &Serving, health: &Health) -> String {
+    match health {
+        Health::Failed(why) => format!("failed: {why}"),
+        Health::Degraded(why) => format!("degraded: {why}"),
+        Health::Serving => places(serving),
+    }
+}
+
+/// Each frontend says itself what it read again. systemd has one way to be told that
+/// reading again is over, and its user sees from the status how it went.
+fn reload(serving: &Serving, health: &Health) {
     systemd::reloading();
     logging::reopen();
-    if let Err(error) = serving.reload() {
-        tracing::error!(%error, "what was to be read again is as it was before");
-    }
-    systemd::ready();
+    let now = status(serving, health);
+    let now = match serving.reload() {
+        Ok(()) => now,
+        Err(error) => {
+            tracing::error!(%error, "what was to be read again is as it was before");
+            format!("reading again failed, and all is as before: {error}; {now}")
+        }
+    };
+    systemd::ready_with(&now);
 }
 
 /// Says what listens where.

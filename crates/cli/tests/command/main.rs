@@ -1,6 +1,7 @@
 //! The command as a user runs it.
 
 mod check;
+mod dbm;
 mod dbm_server;
 mod history;
 mod moving;

@@ -1,6 +1,7 @@
 //! `hozo serve`, and what other commands say about what is served.
 
 use std::fs;
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -161,7 +162,8 @@ fn tokens_are_read_again_and_wrong_ones_change_nothing() {
 
 #[test]
 fn systemd_is_told_what_happens() {
-    let home = home("listen = \"127.0.0.1:0\"");
+    let home = home("listen = \"127.0.0.1:0\"\ntokens = \"tokens.toml\"");
+    home.run(["token", "new", "web", "--right", "*=read", "--file", "tokens.toml"]).ok();
     let path = home.path("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
@@ -172,12 +174,22 @@ fn systemd_is_told_what_happens() {
     };
     let served = Served::start_with(&home, &[], &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
     let line = served.line();
-    assert_eq!(next().trim(), format!("STATUS=serving on {}", address(&line)));
-    assert_eq!(next().trim(), "READY=1");
-    served.signal(Signal::HUP);
-    let reloading = next();
-    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
-    assert_eq!(next().trim(), "READY=1");
+    let ready = format!("READY=1\nSTATUS=serving on {}", address(&line));
+    assert_eq!(next().trim(), ready);
+    let reload = || {
+        served.signal(Signal::HUP);
+        let reloading = next();
+        assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+        next()
+    };
+    assert_eq!(reload().trim(), ready);
+    let tokens = fs::read_to_string(home.path("tokens.toml")).unwrap();
+    home.write("tokens.toml", "nonsense");
+    let failed = reload();
+    assert!(failed.starts_with("READY=1\nSTATUS=reading again failed"), "{failed}");
+    assert!(failed.contains("tokens.toml") && failed.trim().lines().count() == 2, "{failed}");
+    home.write("tokens.toml", tokens);
+    assert_eq!(reload().trim(), ready, "nothing is left of it");
     served.signal(Signal::TERM);
     assert_eq!(next().trim(), "STOPPING=1");
     assert_eq!(served.ended().0, Some(0));
@@ -246,6 +258,47 @@ fn who_is_told_to_stop_twice_stops_at_once() {
     let (code, out, err) = second.ended();
     assert_eq!((code, &*out), (Some(1), ""), "{err}");
     assert!(err.contains("told to stop twice"), "{err}");
+}
+
+/// The beginning of an HTTP/2 connection with a call whose request never ends.
+fn endless_call() -> Vec<u8> {
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/tkrzw_rpc.DBMService/Echo"),
+        (":authority", "here"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let mut head = Vec::new();
+    for (name, value) in fields {
+        // A literal that is not indexed, with a new name (RFC 7541, 6.2.2).
+        head.push(0);
+        for text in [name, value] {
+            head.push(u8::try_from(text.len()).unwrap());
+            head.extend(text.bytes());
+        }
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    bytes.extend([0, 0, u8::try_from(head.len()).unwrap(), 1, 4, 0, 0, 0, 1]);
+    bytes.extend(head);
+    bytes
+}
+
+#[test]
+fn who_breaks_off_requests_to_stop_says_so_and_fails() {
+    let home = home("listen = \"127.0.0.1:0\"\nstop_timeout_s = 1");
+    let served = Served::start(&home, &["--log-level", "debug"]);
+    let line = served.line();
+    let mut client = TcpStream::connect(address(&line)).unwrap();
+    client.write_all(&endless_call()).unwrap();
+    served.logs("Echo");
+    served.signal(Signal::TERM);
+    let (code, _, err) = served.ended();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("WARN") && err.contains("broke off what was not finished"), "{err}");
+    assert!(err.contains("error: stopping: ") && err.contains("were broken off"), "{err}");
 }
 
 #[test]

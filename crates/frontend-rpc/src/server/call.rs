@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::access::Asked;
 use super::places::Place;
 use super::room::Share;
 use super::router::{Accepted, Answer, Times, translate};
@@ -31,7 +32,8 @@ pub(super) struct Call {
     /// Whether the answer is given whether there is room or not.
     owed: bool,
     stall: Option<Stall>,
-    _place: Place,
+    asked: Option<Box<Asked>>,
+    _places: (Place, Option<Place>),
 }
 
 enum Stage {
@@ -66,9 +68,18 @@ struct Clock {
 impl Call {
     /// Begins to answer; what is not answered at once becomes a task of its own.
     pub(super) fn begin(accepted: Accepted, respond: SendResponse<Bytes>) {
-        let Accepted { answer, times, place, share, owed } = accepted;
+        let Accepted { answer, asked, times, place, own_place, share, owed } = accepted;
         let stage = Stage::Answering { answer, respond };
-        let mut call = Call { stage, times, clock: None, share, owed, stall: None, _place: place };
+        let mut call = Call {
+            stage,
+            times,
+            clock: None,
+            share,
+            owed,
+            stall: None,
+            asked,
+            _places: (place, own_place),
+        };
         // Nobody need be woken: whatever has to wait is polled again as a task.
         let mut context = Context::from_waker(Waker::noop());
         if Pin::new(&mut call).poll(&mut context).is_pending() {
@@ -142,13 +153,16 @@ impl Future for Call {
                         this.stage.give_up();
                         return Poll::Ready(());
                     };
-                    match begin_sending(response, respond) {
+                    match begin_sending(response, respond, this.asked.as_deref()) {
                         Some(sending) => this.stage = Stage::Sending(sending),
                         None => return Poll::Ready(()),
                     }
                 }
                 Stage::Sending(sending) => {
-                    if sending.poll(context, &mut this.share, this.owed).is_ready() {
+                    if sending
+                        .poll(context, &mut this.share, this.owed, this.asked.as_deref())
+                        .is_ready()
+                    {
                         return Poll::Ready(());
                     }
                     let (taken, waits) = (sending.taken, !sending.rest.is_empty());
@@ -188,8 +202,15 @@ impl Stage {
 }
 
 /// Sends the head; `None` if that is all, or if the client is gone.
-fn begin_sending(response: Response<Body>, respond: &mut SendResponse<Bytes>) -> Option<Sending> {
+fn begin_sending(
+    response: Response<Body>,
+    respond: &mut SendResponse<Bytes>,
+    asked: Option<&Asked>,
+) -> Option<Sending> {
     let (mut head, body) = response.into_parts();
+    if let Some(asked) = asked {
+        asked.answered(&head.headers);
+    }
     translate(&mut head.headers);
     let ends = body.is_end_stream();
     let stream = respond.send_response(Response::from_parts(head, ()), ends).ok()?;
@@ -200,7 +221,13 @@ impl Sending {
     /// Hands over what the client has room for; ready when all is, or when the
     /// client is gone. What waits for the client has room here; what is `owed`
     /// tells of an update that was made, and to refuse it would be to lose it.
-    fn poll(&mut self, context: &mut Context<'_>, share: &mut Share, owed: bool) -> Poll<()> {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        share: &mut Share,
+        owed: bool,
+        asked: Option<&Asked>,
+    ) -> Poll<()> {
         loop {
             while !self.rest.is_empty() {
                 if !ready!(self.send_some(context)) {
@@ -230,6 +257,9 @@ impl Sending {
                 Some(Ok(Err(frame))) => {
                     let mut trailers = frame.into_trailers().unwrap_or_default();
                     translate(&mut trailers);
+                    if let Some(asked) = asked {
+                        asked.answered(&trailers);
+                    }
                     let _ = self.stream.send_trailers(trailers);
                     return Poll::Ready(());
                 }

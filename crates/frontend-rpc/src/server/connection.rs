@@ -78,7 +78,7 @@ where
     match in_time(&core, handshake).await {
         Some(Ok(connection)) => drive(&core, peer, connection, hold).await,
         Some(Err(e)) => core.failed_handshake(peer, &e),
-        None => core.failed_handshake(peer, &"no HTTP/2 in time"),
+        None => core.unfinished_handshake(peer, &"no HTTP/2 in time"),
     }
     drop(place);
 }
@@ -96,7 +96,7 @@ pub(super) async fn serve_tls<IO>(
     match in_time(&core, acceptor.accept(io)).await {
         Some(Ok(io)) => serve(core, io, peer, place).await,
         Some(Err(e)) => core.failed_handshake(peer, &e),
-        None => core.failed_handshake(peer, &"no TLS in time"),
+        None => core.unfinished_handshake(peer, &"no TLS in time"),
     }
 }
 
@@ -124,7 +124,7 @@ async fn drive<IO>(
     let mut stopping = pin!(core.stopping.said());
     let mut driver = Driver {
         core,
-        asker: Asker::default(),
+        asker: Asker::new(peer),
         pulse: Pulse::new(core.limits.idle, connection.ping_pong()),
         connection,
         hold,

@@ -19,7 +19,7 @@ use super::tls;
 use super::tokens::Tokens;
 use crate::config::Config;
 use crate::seldom::Seldom;
-use crate::service::{Crowd, Options, Service, Stopping};
+use crate::service::{Crowd, Options, SEARCH_TIME_MAX, Service, Stopping};
 
 /// Searches, rebuilds and the like at once, for each thread that serves.
 const LONG_MAX_PER_THREAD: usize = 8;
@@ -36,6 +36,10 @@ pub(super) struct Core {
     pub(super) requests: Places,
     pub(super) room: Room,
     pub(super) stopping: Stopping,
+    /// Requests of nobody that is known.
+    pub(super) unauthenticated: Seldom,
+    /// Requests of those who may not.
+    pub(super) denials: Arc<Seldom>,
     seldom: Seldom,
     config: Config,
     names: Vec<String>,
@@ -72,6 +76,7 @@ impl Core {
                 message_bytes_max: bytes,
                 waiting_max: count(config.max_requests),
                 long_max: LONG_MAX_PER_THREAD * threads,
+                search_time_max: SEARCH_TIME_MAX,
                 stopping: stopping.clone(),
                 crowd,
             },
@@ -91,6 +96,8 @@ impl Core {
             requests: Places::new(count(config.max_requests)),
             room,
             stopping,
+            unauthenticated: Seldom::default(),
+            denials: Arc::default(),
             seldom: Seldom::default(),
             names,
             config,
@@ -104,6 +111,16 @@ impl Core {
     pub(super) fn failed_handshake(&self, peer: Peer, why: &dyn fmt::Display) {
         if let Some(others) = self.seldom.now() {
             tracing::warn!(%peer, %why, others, "a connection was not made");
+        }
+    }
+
+    /// The same of one that was not made when its time was over, or when the
+    /// server stopped, which is nobody's fault.
+    pub(super) fn unfinished_handshake(&self, peer: Peer, why: &dyn fmt::Display) {
+        if self.stopping.is_said() {
+            tracing::debug!(%peer, "a connection was not made before the server stopped");
+        } else {
+            self.failed_handshake(peer, why);
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::Request;
 use tokio::sync::watch;
@@ -27,6 +28,10 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 /// Requests at once, and as many that watch; they are not counted among the
 /// others, so that who may do nothing cannot take their places.
 const REQUESTS_MAX: usize = 512;
+/// The same on one connection: anybody may connect, and is not to have all.
+const CONNECTION_REQUESTS_MAX: usize = 32;
+/// For a request to arrive and to be answered: it is short, and nothing is done.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All of it, under its two names; `dbm/NAME` is one DBM.
 const WHOLE: [&str; 2] = ["", "tkrzw_rpc.DBMService"];
@@ -52,6 +57,11 @@ struct Known {
 }
 
 impl Health {
+    /// The places of one connection.
+    pub(super) fn connection_places() -> Places {
+        Places::new(CONNECTION_REQUESTS_MAX)
+    }
+
     /// Of the DBMs of these names, by their index.
     pub(super) fn new(
         dbms: &[String],

@@ -20,7 +20,10 @@ pub(super) struct Pulse {
     every: Duration,
     idle: Duration,
     pings: Option<PingPong>,
-    asked: bool,
+    /// When to ask next.
+    ask_at: Instant,
+    /// By when it is to be answered, if it was asked.
+    answer_until: Option<Instant>,
     used: bool,
     quiet_since: Instant,
     closing: bool,
@@ -46,7 +49,8 @@ impl Pulse {
             every,
             idle,
             pings,
-            asked: false,
+            ask_at: Instant::now() + every,
+            answer_until: None,
             used: false,
             quiet_since: Instant::now(),
             closing: false,
@@ -69,39 +73,48 @@ impl Pulse {
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>, busy: bool) -> Beat {
-        if self.asked
+        if self.answer_until.is_some()
             && let Some(pings) = &mut self.pings
             && pings.poll_pong(context).is_ready()
         {
-            self.asked = false;
-            if !self.closing {
-                self.sleep.as_mut().reset(Instant::now() + self.every);
-            }
+            self.answer_until = None;
+            self.ask_at = Instant::now() + self.every;
+            self.sleep_on();
         }
         if self.sleep.as_mut().poll(context).is_pending() {
             return Beat::Wait;
         }
         let now = Instant::now();
-        if self.closing {
-            if !busy {
-                return Beat::Gone;
-            }
-            self.sleep.as_mut().reset(now + CLOSE_TIMEOUT);
-            return Beat::Again;
-        }
-        if self.asked {
+        if self.closing && !busy || self.answer_until.is_some_and(|until| now >= until) {
             return Beat::Gone;
         }
-        if busy || std::mem::take(&mut self.used) {
+        if self.closing || busy || std::mem::take(&mut self.used) {
             self.quiet_since = now;
         } else if now - self.quiet_since >= self.idle {
             self.close();
             return Beat::Idle;
         }
-        let asked = self.pings.as_mut().map(|pings| pings.send_ping(Ping::opaque()));
-        self.asked = matches!(asked, Some(Ok(())));
-        let next = if self.asked { ANSWER_TIMEOUT } else { self.every };
-        self.sleep.as_mut().reset(now + next);
+        // Also while it closes: what is under way may go on for any time.
+        if self.answer_until.is_none() && now >= self.ask_at {
+            let asked = self.pings.as_mut().map(|pings| pings.send_ping(Ping::opaque()));
+            match asked {
+                Some(Ok(())) => self.answer_until = Some(now + ANSWER_TIMEOUT),
+                _ => self.ask_at = now + self.every,
+            }
+        }
+        self.sleep_on();
         Beat::Again
     }
+
+    /// Until there is something to do.
+    fn sleep_on(&mut self) {
+        let mut next = self.answer_until.unwrap_or(self.ask_at);
+        if self.closing {
+            next = next.min(Instant::now() + CLOSE_TIMEOUT);
+        }
+        self.sleep.as_mut().reset(next);
+    }
 }
+
+#[cfg(test)]
+mod tests;

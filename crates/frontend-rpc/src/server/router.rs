@@ -11,12 +11,12 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service as _;
 
-use super::access::Asker;
+use super::access::{Asked, Asker};
 use super::body::{Arrival, RequestBody};
 use super::core::Core;
-use super::deadline;
 use super::places::Place;
 use super::room::Share;
+use super::{deadline, health};
 use crate::service::KIND;
 
 #[cfg(test)]
@@ -29,9 +29,13 @@ pub(super) type Answer =
 /// A request that was accepted.
 pub(super) struct Accepted {
     pub(super) answer: Answer,
+    /// By whom, if that may be denied something.
+    pub(super) asked: Option<Box<Asked>>,
     pub(super) times: Times,
     /// Taken as long as the request is answered.
     pub(super) place: Place,
+    /// The same, of the connection.
+    pub(super) own_place: Option<Place>,
     /// Room for what of the answer is not sent yet.
     pub(super) share: Share,
     /// Whether an answer may tell of an update that was made: it is given even
@@ -110,8 +114,10 @@ pub(super) fn accept(
     let Some((whose, manner)) = route(parts.uri.path()) else {
         return Err(refusal(Status::unimplemented("there is no service of that name here")));
     };
+    let mut asked = None;
     if whose != Whose::Health {
-        let access = asker.access(core, &parts.headers).map_err(refusal)?;
+        let access = asker.access(core, &parts.uri, &parts.headers).map_err(refusal)?;
+        asked = asker.asked(core, &parts.uri, &access);
         parts.extensions.insert(access);
     }
     let client = deadline::timeout(&parts.headers).map_err(refusal)?;
@@ -123,11 +129,21 @@ pub(super) fn accept(
     let place = places.take().ok_or_else(|| {
         refusal(Status::resource_exhausted("too many requests at once: try again later"))
     })?;
+    let own_place = match whose {
+        Whose::Health => Some(asker.health.take().ok_or_else(|| {
+            let what = "too many requests at once on this connection: try again later";
+            refusal(Status::resource_exhausted(what))
+        })?),
+        Whose::Dbms | Whose::Replication | Whose::Reflection => None,
+    };
     let owed = whose == Whose::Dbms && matches!(manner, Manner::Taking | Manner::Often);
     let taking = core.limits.request;
     let mut times = Times { client, server: None, taking, arrived: None };
     if manner != Manner::Often {
-        times.server = Some(core.limits.request);
+        times.server = Some(match whose {
+            Whose::Health => core.limits.request.min(health::REQUEST_TIMEOUT),
+            Whose::Dbms | Whose::Replication | Whose::Reflection => core.limits.request,
+        });
     }
     let mut body = RequestBody::new(stream, &core.room);
     if matches!(manner, Manner::Late | Manner::Taking) {
@@ -151,7 +167,7 @@ pub(super) fn accept(
             None => return Err(refusal(Status::unimplemented("there is no reflection here"))),
         },
     };
-    Ok(Accepted { answer, times, place, share: core.room.share(), owed })
+    Ok(Accepted { asked, answer, times, place, own_place, share: core.room.share(), owed })
 }
 
 /// What is not gRPC is answered as HTTP.

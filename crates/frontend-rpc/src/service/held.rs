@@ -63,6 +63,18 @@ impl Held {
     }
 }
 
+pub(super) fn status(response: &ResponseOneof) -> &Option<StatusProto> {
+    match response {
+        ResponseOneof::EchoResponse(response) => &response.status,
+        ResponseOneof::GetResponse(response) => &response.status,
+        ResponseOneof::SetResponse(response) => &response.status,
+        ResponseOneof::RemoveResponse(response) => &response.status,
+        ResponseOneof::AppendResponse(response) => &response.status,
+        ResponseOneof::CompareExchangeResponse(response) => &response.status,
+        ResponseOneof::IncrementResponse(response) => &response.status,
+    }
+}
+
 fn status_of(response: &mut ResponseOneof) -> &mut Option<StatusProto> {
     match response {
         ResponseOneof::EchoResponse(response) => &mut response.status,

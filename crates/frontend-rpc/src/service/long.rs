@@ -6,11 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use hozo_traits::{
-    Change, Durability, Effect, Error, ErrorKind, KvCapabilities, KvPart, KvScan, KvSizes, KvStore,
-    Result, Selection, exec,
-};
+use hozo_traits::{Error, ErrorKind, Result, exec};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::Inner;
@@ -25,6 +22,20 @@ pub(super) struct Wanted(Arc<AtomicBool>);
 impl Wanted {
     fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// An error if the work is not wanted any more, or if it goes on after `end`.
+    pub(super) fn until(&self, end: Instant) -> Result<()> {
+        if self.is_over() {
+            return Err(Error::new(ErrorKind::TimedOut, "nobody waits for the answer any more"));
+        }
+        if Instant::now() >= end {
+            return Err(Error::new(
+                ErrorKind::TimedOut,
+                "the search took too long: ask for fewer keys, or a simpler pattern",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -65,54 +76,5 @@ impl Inner {
                 Ok(Err(Error::new(ErrorKind::Internal, "a defect ended the work")))
             }
         }
-    }
-}
-
-/// A DBM whose scans end when they are not wanted any more.
-pub(super) struct WhileWanted {
-    pub(super) records: Arc<dyn KvStore>,
-    pub(super) wanted: Wanted,
-}
-
-#[tonic::async_trait]
-impl KvStore for WhileWanted {
-    fn capabilities(&self) -> KvCapabilities {
-        self.records.capabilities()
-    }
-
-    async fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
-        self.records.get_many(keys).await
-    }
-
-    async fn update(
-        &self,
-        selection: Selection<'_>,
-        durability: Durability,
-        change: Change<'_>,
-    ) -> Result<Vec<Effect>> {
-        self.records.update(selection, durability, change).await
-    }
-
-    async fn scan(&self, scan: KvScan<'_>) -> Result<KvPart> {
-        if self.wanted.is_over() {
-            return Err(Error::new(ErrorKind::TimedOut, "nobody waits for the answer any more"));
-        }
-        self.records.scan(scan).await
-    }
-
-    async fn count(&self) -> Result<u64> {
-        self.records.count().await
-    }
-
-    async fn sizes(&self) -> Result<KvSizes> {
-        self.records.sizes().await
-    }
-
-    async fn synchronise(&self) -> Result<()> {
-        self.records.synchronise().await
-    }
-
-    async fn rebuild(&self) -> Result<()> {
-        self.records.rebuild().await
     }
 }

@@ -60,6 +60,7 @@ mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hozo_traits::{Ambient, Parts, Replicator};
 use tokio::sync::{Semaphore, watch};
@@ -74,6 +75,9 @@ pub use self::crowd::Crowd;
 pub(crate) use self::replication::KIND;
 pub use self::stopping::Stopping;
 
+/// A search that goes through so much keeps a thread from others.
+pub(crate) const SEARCH_TIME_MAX: Duration = Duration::from_secs(600);
+
 /// How much the service takes on.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -85,6 +89,8 @@ pub struct Options {
     /// Searches, rebuilds and synchronisations at once, each on a thread of its
     /// own; others wait for their turn.
     pub long_max: usize,
+    /// How long one search may go on.
+    pub search_time_max: Duration,
     /// Says that the server stops.
     pub stopping: Stopping,
     /// Says whether too many answers wait for their clients.
@@ -97,6 +103,7 @@ impl Default for Options {
             message_bytes_max: 4 << 20,
             waiting_max: 4096,
             long_max: 16,
+            search_time_max: SEARCH_TIME_MAX,
             stopping: Stopping::default(),
             crowd: Crowd::default(),
         }

@@ -10,7 +10,7 @@ use super::access::{Access, Right};
 use super::answers::{Answers, Next, Out, Requests};
 use super::call::Call;
 use super::dbm::Served;
-use super::held::Held;
+use super::held::{Held, status};
 use super::status::success;
 use super::{Inner, single};
 
@@ -110,27 +110,31 @@ impl Inner {
             RequestOneof::SetRequest(request) => {
                 let dbm = write(request.dbm_index)?;
                 let response = single::set(dbm, request, Durability::Sequenced).await;
-                updated(dbm, ResponseOneof::SetResponse(response))
+                updated(dbm, true, ResponseOneof::SetResponse(response))
             }
             RequestOneof::RemoveRequest(request) => {
                 let dbm = write(request.dbm_index)?;
                 let response = single::remove(dbm, request, Durability::Sequenced).await;
-                updated(dbm, ResponseOneof::RemoveResponse(response))
+                updated(dbm, true, ResponseOneof::RemoveResponse(response))
             }
             RequestOneof::AppendRequest(request) => {
                 let dbm = write(request.dbm_index)?;
                 let response = single::append(dbm, request, Durability::Sequenced).await;
-                updated(dbm, ResponseOneof::AppendResponse(response))
+                updated(dbm, true, ResponseOneof::AppendResponse(response))
             }
             RequestOneof::CompareExchangeRequest(request) => {
                 let dbm = write(request.dbm_index)?;
                 let response = single::compare_exchange(dbm, &request, Durability::Sequenced).await;
-                updated(dbm, ResponseOneof::CompareExchangeResponse(response))
+                // Removing what is not there is no change.
+                let desires = request.desired_existence || response.found;
+                let changes = desires && !request.desire_no_update;
+                updated(dbm, changes, ResponseOneof::CompareExchangeResponse(response))
             }
             RequestOneof::IncrementRequest(request) => {
                 let dbm = write(request.dbm_index)?;
+                let changes = request.increment != i64::MIN;
                 let response = single::increment(dbm, request, Durability::Sequenced).await;
-                updated(dbm, ResponseOneof::IncrementResponse(response))
+                updated(dbm, changes, ResponseOneof::IncrementResponse(response))
             }
         })
     }
@@ -147,7 +151,9 @@ fn answers_bytes(request: &StreamRequest) -> bool {
     }
 }
 
-fn updated(dbm: &Served, response: ResponseOneof) -> Done {
-    let unsynced = (dbm.durability() == Durability::Durable).then_some(dbm.index);
-    Done { response, unsynced }
+/// What is to be synchronised if it `changes` something and was done.
+fn updated(dbm: &Served, changes: bool, response: ResponseOneof) -> Done {
+    let is_done = status(&response).as_ref().is_none_or(|status| status.code == 0);
+    let unsynced = changes && is_done && dbm.durability() == Durability::Durable;
+    Done { unsynced: unsynced.then_some(dbm.index), response }
 }

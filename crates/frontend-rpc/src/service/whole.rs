@@ -11,11 +11,11 @@ use hozo_proto::tkrzw_rpc::{
 };
 use hozo_records::{Mode, search_within};
 use hozo_traits::{KvStoreExt, Result};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::Inner;
 use super::dbm::{Changed, Served};
-use super::long::WhileWanted;
 use super::status::{failure, success};
 use super::tuning::is_known;
 
@@ -107,10 +107,7 @@ impl Inner {
         let records = Arc::clone(&dbm.dbm.records);
         let result = self.long(move |_| async move { records.synchronise().await }).await?;
         let status = match dbm.updated(result) {
-            Ok(()) if asks_for_copy(&request.params) => {
-                let message = "make_backup is not implemented: export the records instead";
-                Some(StatusCode::NotImplementedError.with(message))
-            }
+            Ok(()) if asks_for_copy(&request.params) => Some(no_copy(dbm)),
             result => done(result),
         };
         Ok(SynchronizeResponse { status })
@@ -125,13 +122,15 @@ impl Inner {
             Ok(mode) => mode,
             Err(error) => return Ok(SearchResponse { status: failure(&error), matched: vec![] }),
         };
-        let bytes_max = self.options.message_bytes_max;
+        let (bytes_max, time_max) = (self.options.message_bytes_max, self.options.search_time_max);
         let records = Arc::clone(&dbm.dbm.records);
         let SearchRequest { pattern, capacity, .. } = request;
         let found = self
             .long(move |wanted| async move {
-                let records = WhileWanted { records, wanted };
-                search_within(&records, mode, &pattern, capacity, bytes_max).await
+                // From when it has its turn.
+                let end = Instant::now() + time_max;
+                let go_on = || wanted.until(end);
+                search_within(&*records, mode, &pattern, capacity, bytes_max, &go_on).await
             })
             .await?;
         let matched = match dbm.checked(found) {
@@ -140,6 +139,17 @@ impl Inner {
         };
         Ok(SearchResponse { status: success(), matched })
     }
+}
+
+/// Why there is no copy. The words for a store without files are Tkrzw's.
+fn no_copy(dbm: &Served) -> StatusProto {
+    if !dbm.records().capabilities().persistent {
+        return StatusCode::InfeasibleError.with("no file is associated");
+    }
+    StatusCode::NotImplementedError.with(
+        "make_backup is not implemented: `hozo dbm export FILE` writes the records to a file \
+         while others go on",
+    )
 }
 
 pub(super) fn asks_for_copy(params: &[StringPair]) -> bool {

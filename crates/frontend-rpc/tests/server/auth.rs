@@ -9,8 +9,11 @@ use hozo_proto::tkrzw_rpc::{
 };
 use hozo_traits::ErrorKind;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
-use crate::kit::{Client, Reply, Server, get_request, path, refused, run, serve_in, set_request};
+use crate::kit::{
+    Client, Reply, Server, get_request, keep_log, logged, path, refused, run, serve_in, set_request,
+};
 
 const UNAUTHENTICATED: i32 = 16;
 const PERMISSION_DENIED: i32 = 7;
@@ -128,6 +131,47 @@ fn a_token_has_its_rights_to_each_dbm_and_no_more() {
                 assert!(reply.message.contains(dbm), "{reply:?}");
             }
         }
+    });
+}
+
+#[test]
+fn who_is_refused_is_logged_without_the_token() {
+    keep_log();
+    let server = serve(&[("reader", "casket = \"read\"")]);
+    run(async {
+        let tcp = TcpStream::connect(server.address()).await.unwrap();
+        let peer = format!("peer={} ", tcp.local_addr().unwrap());
+        let client = Client::over(tcp).await.unwrap();
+        let secret = Some("Bearer wrong-secret");
+        assert_eq!(ask(&client, secret, "Get", 0).await.code, UNAUTHENTICATED);
+        assert_eq!(ask(&client, Some("Bearer reader"), "Get", 0).await.code, 0);
+        assert_eq!(ask(&client, Some("Bearer reader"), "Set", 0).await.code, PERMISSION_DENIED);
+        // More of the same is not told of.
+        for _ in 0..9 {
+            assert_eq!(ask(&client, None, "Get", 0).await.code, UNAUTHENTICATED);
+            assert_eq!(ask(&client, Some("Bearer reader"), "Get", 1).await.code, PERMISSION_DENIED);
+        }
+        let lines = logged(&peer);
+        let [unknown, denied] = &lines[..] else { panic!("{lines:?}") };
+        assert!(unknown.starts_with("WARN") && unknown.contains("DBMService/Get"), "{unknown}");
+        assert!(!unknown.contains("wrong-secret"), "{unknown}");
+        for part in ["INFO", "DBMService/Set", "token=\"reader\"", "write to the DBM casket"] {
+            assert!(denied.contains(part), "{denied}");
+        }
+    });
+    // In a stream it is the trailers that say so.
+    let server = serve(&[("reader", "casket = \"read\"")]);
+    run(async {
+        let tcp = TcpStream::connect(server.address()).await.unwrap();
+        let peer = format!("peer={} ", tcp.local_addr().unwrap());
+        let client = Client::over(tcp).await.unwrap();
+        let headers = [("authorization", "Bearer reader")];
+        let mut stream = client.begin(&path("Stream"), &headers).await.unwrap();
+        let set = RequestOneof::SetRequest(set_request("tenon", "oak"));
+        stream.say(&StreamRequest { request_oneof: Some(set), omit_response: false }, false);
+        assert_eq!(stream.rest().await.code, PERMISSION_DENIED);
+        let lines = logged(&peer);
+        assert!(lines.len() == 1 && lines[0].contains("DBMService/Stream"), "{lines:?}");
     });
 }
 

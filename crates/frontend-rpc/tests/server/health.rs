@@ -10,6 +10,7 @@ use crate::kit::{Client, PATIENCE, Server, echo, path, run, serve, serve_with, s
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const LIST: &str = "/grpc.health.v1.Health/List";
+const DEADLINE_EXCEEDED: i32 = 4;
 const NOT_FOUND: i32 = 5;
 const RESOURCE_EXHAUSTED: i32 = 8;
 
@@ -131,9 +132,12 @@ fn watches_end_when_the_server_stops() {
 fn who_watches_takes_no_place_of_who_asks() {
     let server = serve("");
     run(async {
-        let client = server.client().await;
         let mut watches = Vec::new();
-        for _ in 0..512 {
+        let mut client = server.client().await;
+        for n in 0..512 {
+            if n % 16 == 0 {
+                client = server.client().await;
+            }
             let mut watch = client.begin(WATCH, &[]).await.unwrap();
             watch.say(&of(""), true);
             assert_eq!(watch.next::<HealthCheckResponse>().await.status(), ServingStatus::Serving);
@@ -143,6 +147,28 @@ fn who_watches_takes_no_place_of_who_asks() {
         watch.say(&of(""), true);
         let refused = watch.rest().await;
         assert_eq!(refused.code, RESOURCE_EXHAUSTED, "{refused:?}");
+        assert_eq!(check(&client, "").await, ServingStatus::Serving);
+    });
+}
+
+#[test]
+fn one_connection_does_not_take_the_places_of_others() {
+    let server = serve("");
+    run(async {
+        let client = server.client().await;
+        let mut unfinished = Vec::new();
+        for _ in 0..600 {
+            unfinished.push(client.begin(CHECK, &[]).await.unwrap());
+        }
+        echo(&client).await;
+        let other = server.client().await;
+        assert_eq!(check(&other, "").await, ServingStatus::Serving);
+        let refused = client.ask(CHECK, &of(""), &[]).await;
+        assert_eq!(refused.code, RESOURCE_EXHAUSTED, "{refused:?}");
+        // And they do not stay for long.
+        let codes =
+            [unfinished.remove(0).rest().await.code, unfinished.pop().unwrap().rest().await.code];
+        assert_eq!(codes, [DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED]);
         assert_eq!(check(&client, "").await, ServingStatus::Serving);
     });
 }

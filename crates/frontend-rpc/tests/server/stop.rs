@@ -7,7 +7,7 @@ use prost::Message;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::kit::{PATIENCE, echo, path, run, serve, set_request};
+use crate::kit::{PATIENCE, echo, keep_log, logged, path, run, serve, set_request};
 
 const UNAVAILABLE: i32 = 14;
 
@@ -103,13 +103,19 @@ fn one_who_waits_is_told_what_there_was() {
 
 #[test]
 fn who_does_nothing_does_not_keep_it() {
+    keep_log();
     let server = serve("");
     run(async {
         // One that speaks HTTP/2 and one that has said nothing yet.
         let client = server.client().await;
         echo(&client).await;
-        let _silent = TcpStream::connect(server.address()).await.unwrap();
+        let silent = TcpStream::connect(server.address()).await.unwrap();
+        let peer = format!("peer={} ", silent.local_addr().unwrap());
+        // The next one was taken after it.
+        echo(&server.client().await).await;
         stop(server.running, PATIENCE).await.unwrap().1.unwrap();
         client.closed().await.unwrap();
+        // That it was cut off is no fault of its.
+        assert!(logged(&peer).is_empty(), "{:?}", logged(&peer));
     });
 }

@@ -3,7 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hozo::traits::{ErrorKind, Role};
+#[cfg(not(feature = "rpc"))]
+use hozo::traits::ErrorKind;
+use hozo::traits::Role;
+#[cfg(feature = "rpc")]
+use hozo::traits::{Durability, KvStoreExt, exec::block_on};
 use hozo::{Plan, Problems, Registry, ReplicationPlan, Secret, Stack};
 use tempfile::TempDir;
 
@@ -214,6 +218,7 @@ fn ages_and_sizes_have_bounds() {
 
 /// Updates that go past the log would be missing from it.
 #[test]
+#[cfg(not(feature = "rpc"))]
 fn what_has_a_log_is_not_opened_without_it() {
     let base = TempDir::new().unwrap();
     let text = format!("{HEADER}{NEEDED}");
@@ -221,4 +226,34 @@ fn what_has_a_log_is_not_opened_without_it() {
     let stack = Stack::open(plan);
     let error = stack.dbm(&stack.plan().dbms()[0]).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+#[cfg(feature = "rpc")]
+fn updates_of_a_dbm_of_the_stack_are_in_its_log() {
+    let base = TempDir::new().unwrap();
+    let header = HEADER.replace("\"memory\"", "\"hashdbm\"\npath = \"data\"");
+    let text = format!("{header}{NEEDED}");
+    let plan = || Plan::from_text("hozo.toml", &text, base.path(), &Registry::builtin()).unwrap();
+    let dir = plan().replication().unwrap().dir().to_owned();
+    let stack = Stack::open(plan());
+    let dbm = stack.dbm(&stack.plan().dbms()[0]).unwrap();
+    let set = dbm.records.set("a key".into(), "a value".into(), true, Durability::Durable);
+    block_on(set).unwrap();
+    let segments: Vec<_> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "seg"))
+        .collect();
+    let logged = |path: &std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(7).any(|window| window == b"a value")
+    };
+    assert!(segments.iter().any(logged), "{segments:?}");
+    drop(dbm);
+    stack.close();
+    let stack = Stack::open(plan());
+    let dbm = stack.dbm(&stack.plan().dbms()[0]).unwrap();
+    let value = block_on(dbm.records.get(&"a key".into())).unwrap();
+    assert_eq!(value.as_deref(), Some(&b"a value"[..]));
 }

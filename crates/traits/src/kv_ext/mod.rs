@@ -1,5 +1,6 @@
 //! The DBM's operations by name, over any [`KvStore`].
 
+use std::collections::BTreeSet;
 use std::slice::from_ref;
 
 use async_trait::async_trait;
@@ -306,14 +307,25 @@ pub trait KvStoreExt: KvStore {
         in_parts(self, Input { records: by_key(records), values: false }, durability, &each).await
     }
 
-    /// [`remove`](Self::remove) for many. Answers the keys that had no record.
+    /// [`remove`](Self::remove) for many. Answers the keys that had no record, in
+    /// their order: one that is there twice has none the second time.
     async fn remove_many(&self, keys: Vec<Bytes>, durability: Durability) -> Result<Vec<Bytes>> {
         let each = |present: &Present, _: &Bytes| match present.value {
             PresentValue::Absent => Err(Outcome::Missing),
             _ => Ok(Effect::Remove { key: present.key.clone() }),
         };
-        let records = by_key(keys.into_iter().map(|key| (key, Bytes::new())).collect());
-        in_parts(self, Input { records, values: false }, durability, &each).await
+        let mut sorted = keys;
+        sorted.sort_unstable();
+        let repeated: BTreeSet<Bytes> = sorted
+            .windows(2)
+            .filter(|pair| pair[0] == pair[1])
+            .map(|pair| pair[0].clone())
+            .collect();
+        sorted.dedup();
+        let records = sorted.into_iter().map(|key| (key, Bytes::new())).collect();
+        let input = Input { records, values: false };
+        let missing = in_parts(self, input, durability, &each).await?;
+        Ok(missing.into_iter().collect::<BTreeSet<_>>().union(&repeated).cloned().collect())
     }
 
     /// [`append`](Self::append) for many, as [`set_many`](Self::set_many)

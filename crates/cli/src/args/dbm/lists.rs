@@ -133,6 +133,10 @@ pub(crate) struct Pop {
 pub(crate) struct Queue {
     /// The values.
     pub(crate) value: Vec<OsString>,
+    /// A single record instead of the whole DBM: with values it is set once there is
+    /// none, without it is removed once there is one, and --retry waits for either.
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) compex: Option<OsString>,
     /// Wake those who wait.
     #[arg(long)]
     pub(crate) notify: bool,

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hozo_client::{Desired, ExchangeOptions, Expected, PresentValue};
 use hozo_proto::StatusCode;
 use serde_json::Map;
 
 use super::connect::To;
 use super::input::STANDARD;
 use super::output::{Look, done, line};
-use super::refusal::{failure, refusal};
+use super::refusal::{failure, refusal, shown};
 use crate::args::dbm::{Pop, Push, Queue};
 use crate::context::Context;
 use crate::exit;
@@ -28,6 +29,13 @@ pub(super) async fn push(args: &Push, to: &To<'_>, context: &mut Context) -> Don
 
 /// `push` with values, `pop` without.
 pub(super) async fn either(args: &Queue, to: &To<'_>, context: &mut Context) -> Done {
+    if let Some(key) = &args.compex {
+        let key = to.input().bytes(key)?;
+        return match args.value.is_empty() {
+            true => take(key, args, to, context).await,
+            false => put(key, args, to, context).await,
+        };
+    }
     if args.value.is_empty() {
         return pop(&args.pop, to, context).await;
     }
@@ -66,11 +74,60 @@ pub(super) async fn pop(args: &Pop, to: &To<'_>, context: &mut Context) -> Done 
     let popped = dbm.pop_first(wait).await.map_err(failure)?;
     let (key, value) = popped
         .ok_or_else(|| refusal(StatusCode::NotFoundError, "there is no record to be popped"))?;
-    let time = seconds(&key);
+    show(&key, &value, seconds(&key), args, look, context)
+}
+
+/// Sets a record for each value, one after another, each when there is none.
+async fn put(key: Bytes, args: &Queue, to: &To<'_>, context: &mut Context) -> Done {
+    let values = values(&args.value, None, to)?;
+    let dbm = to.dbm(context).await?;
+    for value in values {
+        let options = exchange(args, false);
+        let desired = Desired::Set(value);
+        let exchanged = dbm.compare_exchange_with(key.clone(), Expected::Absent, desired, options);
+        if !exchanged.await.map_err(failure)?.done {
+            let what = format!("there is a record {} already", shown(&key));
+            return Err(refusal(StatusCode::InfeasibleError, what));
+        }
+    }
+    done(context)
+}
+
+/// Removes a record and prints its value, when there is one.
+async fn take(key: Bytes, args: &Queue, to: &To<'_>, context: &mut Context) -> Done {
+    let look = Look::of(to.hex(), args.pop.escape, Look::Raw);
+    let dbm = to.dbm(context).await?;
+    let options = exchange(args, true);
+    let exchanged = dbm.compare_exchange_with(key.clone(), Expected::Any, Desired::Remove, options);
+    let exchanged = exchanged.await.map_err(failure)?;
+    let value = match exchanged.actual {
+        PresentValue::Is(value) if exchanged.done => value,
+        _ => {
+            let what = format!("there is no record {}", shown(&key));
+            return Err(refusal(StatusCode::InfeasibleError, what));
+        }
+    };
+    show(&key, &value, None, &args.pop, look, context)
+}
+
+fn exchange(args: &Queue, actual: bool) -> ExchangeOptions {
+    let wait = args.pop.retry.map(Duration::from_secs_f64);
+    ExchangeOptions { actual, wait, notify: args.notify }
+}
+
+/// Prints a record that was taken out; its key as a time where it is one.
+fn show(
+    key: &[u8],
+    value: &[u8],
+    time: Option<f64>,
+    args: &Pop,
+    look: Look,
+    context: &mut Context,
+) -> Done {
     if context.json {
         let mut object = Map::new();
-        look.put(&mut object, "key", &key);
-        look.put(&mut object, "value", &value);
+        look.put(&mut object, "key", key);
+        look.put(&mut object, "value", value);
         if let Some(time) = time {
             object.insert("time".to_owned(), time.into());
         }
@@ -80,12 +137,12 @@ pub(super) async fn pop(args: &Pop, to: &To<'_>, context: &mut Context) -> Done 
         match time {
             Some(time) if look != Look::Hex => write!(context.out, "{time:010.6}\t")?,
             _ => {
-                context.out.write_all(&look.key(&key))?;
+                context.out.write_all(&look.key(key))?;
                 context.out.write_all(b"\t")?;
             }
         }
     }
-    line(&look.value(&value), context)
+    line(&look.value(value), context)
 }
 
 /// The time that a key of `push` is, in seconds since 1970.

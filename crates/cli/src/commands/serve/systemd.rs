@@ -2,14 +2,19 @@
 
 use sd_notify::NotifyState;
 
-/// Everything has started, or was read again.
-pub(super) fn ready() {
-    notify(&[NotifyState::Ready]);
+/// Everything has started, or reading again is over; and what `systemctl status` shows.
+pub(super) fn ready_with(status: &str) {
+    notify(&[NotifyState::Ready, NotifyState::Status(&line(status))]);
 }
 
-/// What `systemctl status` shows.
+/// What `systemctl status` shows from now on.
 pub(super) fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
+    notify(&[NotifyState::Status(&line(status))]);
+}
+
+/// A line's end in a status would begin another message to systemd.
+fn line(status: &str) -> String {
+    status.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Certificates and tokens are being read again.

@@ -123,6 +123,19 @@ async fn many_are_removed_and_missing_ones_do_not_stop_it() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_removed_twice_is_missing_the_second_time() {
+    let mut f = Fixture::new();
+    for dbm_index in BOTH {
+        set(&mut f.client, dbm_index, "a", "1").await;
+        set(&mut f.client, dbm_index, "b", "2").await;
+        let request = RemoveMultiRequest { dbm_index, keys: keys(&["a", "b", "a"]) };
+        let response = f.client.remove_multi(request).await.expect("a call").into_inner();
+        assert_eq!(code(response.status), StatusCode::NotFoundError);
+        assert_eq!(count(&mut f.client, dbm_index).await, 0);
+    }
+}
+
+#[tokio::test]
 async fn many_are_appended_to() {
     let mut f = Fixture::new();
     set(&mut f.client, ORDERED, "a", "1").await;

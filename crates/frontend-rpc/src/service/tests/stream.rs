@@ -220,6 +220,52 @@ async fn sequenced_updates_are_not_synchronised() {
 }
 
 #[tokio::test]
+async fn what_changes_nothing_is_not_synchronised() {
+    let exchange = RequestOneof::CompareExchangeRequest;
+    let of_x = || CompareExchangeRequest { key: "x".into(), ..Default::default() };
+    for (request, changes) in [
+        (RequestOneof::SetRequest(SetRequest { key: "k".into(), ..Default::default() }), false),
+        (
+            RequestOneof::RemoveRequest(RemoveRequest { key: "x".into(), ..Default::default() }),
+            false,
+        ),
+        (exchange(of_x()), false),
+        (exchange(CompareExchangeRequest { expected_existence: true, ..of_x() }), false),
+        (
+            exchange(CompareExchangeRequest {
+                desire_no_update: true,
+                desired_existence: true,
+                ..of_x()
+            }),
+            false,
+        ),
+        (exchange(CompareExchangeRequest { desired_existence: true, ..of_x() }), true),
+        (
+            RequestOneof::IncrementRequest(IncrementRequest {
+                increment: i64::MIN,
+                ..Default::default()
+            }),
+            false,
+        ),
+        (RequestOneof::IncrementRequest(IncrementRequest::default()), true),
+        (RequestOneof::AppendRequest(AppendRequest::default()), true),
+        (
+            RequestOneof::RemoveRequest(RemoveRequest { key: "k".into(), ..Default::default() }),
+            true,
+        ),
+        (set_to("2"), true),
+    ] {
+        let double = Double::new();
+        let (_, mut client) = served(&double, Durability::Durable);
+        set(&mut client, 0, "k", "1").await;
+        let what = format!("{request:?}");
+        let (answers, _) = converse(&mut client, tokio_stream::iter([with_answer(request)])).await;
+        assert_eq!(answers.len(), 1);
+        assert_eq!(double.synchronised.load(Ordering::SeqCst), usize::from(changes), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn an_update_that_does_not_reach_stable_storage_is_a_failure() {
     let double = Double::new();
     let (service, mut client) = served(&double, Durability::Durable);

@@ -1,6 +1,7 @@
 //! DBMs as a whole, and failures.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hozo_traits::ErrorKind;
 
@@ -74,13 +75,31 @@ async fn synchronise_ignores_parameters_and_makes_no_copies() {
     for (hard, name, expected) in [
         (false, "reducer", StatusCode::Success),
         (true, "whatever", StatusCode::Success),
-        (true, "make_backup", StatusCode::NotImplementedError),
+        (true, "make_backup", StatusCode::InfeasibleError),
     ] {
         let request = SynchronizeRequest { dbm_index: 0, hard, params: vec![param(name)] };
         let response = client.synchronize(request).await.expect("a call").into_inner();
         assert_eq!(code(response.status), expected, "{name}");
     }
     assert_eq!(double.synchronised.load(Ordering::SeqCst), 3);
+}
+
+/// A store in memory answers as Tkrzw does; of one with files no copy is made, and who
+/// asks learns how to have one.
+#[tokio::test]
+async fn a_backup_says_why_there_is_none() {
+    let mut f = Fixture::new();
+    for (dbm_index, code, words) in [
+        (ORDERED, StatusCode::InfeasibleError, "no file is associated"),
+        (UNORDERED, StatusCode::NotImplementedError, "hozo dbm export"),
+    ] {
+        let request =
+            SynchronizeRequest { dbm_index, hard: true, params: vec![param("make_backup")] };
+        let response = f.client.synchronize(request).await.expect("a call").into_inner();
+        let status = response.status.expect("a status");
+        assert_eq!(status.status_code(), code, "{}", status.message);
+        assert!(status.message.contains(words), "{}", status.message);
+    }
 }
 
 async fn search(client: &mut Client, dbm_index: i32, mode: &str, capacity: i32) -> SearchResponse {
@@ -114,7 +133,7 @@ async fn search_has_every_mode_and_the_statuses_of_the_wrong_ones() {
         assert_eq!(found, ["ab", "b", "bc"].map(Bytes::from));
         let status = search(&mut f.client, dbm, "guess", 0).await.status.expect("a status");
         assert_eq!(status.status_code(), StatusCode::InvalidArgumentError);
-        assert!(status.message.starts_with("unknown mode"), "{}", status.message);
+        assert!(status.message.starts_with("unknown mode ("), "{}", status.message);
         let request = SearchRequest {
             dbm_index: dbm,
             mode: "regex".into(),
@@ -141,6 +160,20 @@ async fn more_keys_than_an_answer_may_have_are_not_answered() {
     let status = status.expect("a status");
     assert_eq!(status.status_code(), StatusCode::InvalidArgumentError);
     assert!(status.message.starts_with("too large: "), "{}", status.message);
+}
+
+#[tokio::test]
+async fn a_search_has_its_time() {
+    let options = Options { search_time_max: Duration::ZERO, ..Options::default() };
+    let mut f = Fixture::with(options);
+    set(&mut f.client, ORDERED, "a", "1").await;
+    for mode in ["contain", "begin", "regex", "edit", "upper"] {
+        let request = SearchRequest { mode: mode.into(), capacity: 9, ..Default::default() };
+        let response = f.client.search(request).await.expect("a call").into_inner();
+        let status = response.status.expect("a status");
+        assert_eq!(status.status_code(), StatusCode::CanceledError, "{mode}");
+        assert!(status.message.contains("took too long"), "{}", status.message);
+    }
 }
 
 #[tokio::test]

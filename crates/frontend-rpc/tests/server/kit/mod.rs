@@ -1,6 +1,7 @@
 //! A server over stores in memory, and a client that says what it is told.
 
 mod client;
+mod log;
 pub(crate) mod replicator;
 mod store;
 
@@ -17,6 +18,7 @@ use hozo_traits::{Claim, Dbm, Durability, Error, Frontend, Parts, Result, Runnin
 use tempfile::TempDir;
 
 pub(crate) use client::{Client, Conversation, Reply, frame};
+pub(crate) use log::{keep_log, logged};
 pub(crate) use store::Gate;
 
 /// Long enough for whatever is going to happen; nothing depends on it that
