@@ -35,6 +35,15 @@ impl Shared {
         let origin = update.origin;
         let me = self.ulog.me();
         if origin == me {
+            let own = self.ulog.reach_of(me);
+            if update.reach.seq > own.seq {
+                // This server began anew, and lacks what is left out here since
+                // it made it.
+                return Ok(Applied::NeedsSnapshot);
+            }
+            if update.reach.seq == own.seq && update.reach.digest != own.digest {
+                return Err(diverged(update));
+            }
             theirs.set(origin, update.reach);
             self.ulog.known_there(update.reach)?;
             return Ok(Applied::Known);

@@ -255,6 +255,9 @@ async fn attempt(
                 match shared.apply(update, &mut theirs).await {
                     Ok(Applied::NeedsSnapshot) => {
                         drop(updates);
+                        if let Some(end) = refuse_to_load(shared) {
+                            return Ok(end);
+                        }
                         Loading::default().write(shared.ulog.disk())?;
                         return Ok(End::NeedsSnapshot);
                     }
@@ -343,6 +346,19 @@ fn fits(shared: &Shared, feed: &dyn ChangeFeed) -> Result<Option<End>> {
     Ok(None)
 }
 
+/// One of two masters has records that nobody else has: it must not give them
+/// up by itself.
+fn refuse_to_load(shared: &Shared) -> Option<End> {
+    let dual = shared.standing.lock().role == Role::DualMaster;
+    dual.then(|| {
+        End::Stopped(Error::new(
+            ErrorKind::VersionGone,
+            "the other master's log is not enough to go on from where this one was: let this one \
+             begin anew as a follower, then make it a master again",
+        ))
+    })
+}
+
 /// Loads all records of the source, from where that was interrupted.
 async fn load(
     shared: &Shared,
@@ -352,12 +368,8 @@ async fn load(
     went_well: &AtomicBool,
 ) -> Result<End> {
     let follow = &shared.follow;
-    if shared.standing.lock().role == Role::DualMaster {
-        return Ok(End::Stopped(Error::new(
-            ErrorKind::VersionGone,
-            "the other master's log does not reach back to where this one was: let this one begin \
-             anew as a follower, then make it a master again",
-        )));
+    if let Some(end) = refuse_to_load(shared) {
+        return Ok(end);
     }
     follow.note(|status| status.state = FollowState::Loading);
     let disk = shared.ulog.disk();

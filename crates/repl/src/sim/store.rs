@@ -65,9 +65,14 @@ impl Store {
 
     /// Takes a moment, or not.
     async fn dawdle(&self) {
-        if self.dice.one_in(3) {
+        if !self.time.is_in_hurry() && self.dice.one_in(3) {
             self.time.sleep(Duration::from_micros(self.dice.below(2000))).await;
         }
+    }
+
+    /// Whether nobody updates anything.
+    pub(super) fn is_free(&self) -> bool {
+        *self.held.lock() == 0
     }
 
     async fn hold(&self, stripes: u8) -> Held<'_> {

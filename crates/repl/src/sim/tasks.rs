@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -45,9 +45,23 @@ pub(super) struct Time {
     pub(super) micros: Arc<AtomicU64>,
     timers: Mutex<BTreeMap<(u64, u64), Waker>>,
     ever: AtomicU64,
+    /// Nobody may wait: what is done is not a task's.
+    hurry: AtomicBool,
 }
 
 impl Time {
+    /// Does what must not wait for tasks, since none goes on meanwhile.
+    pub(super) fn in_hurry<T>(&self, what: impl FnOnce() -> T) -> T {
+        let before = self.hurry.swap(true, Ordering::SeqCst);
+        let done = what();
+        self.hurry.store(before, Ordering::SeqCst);
+        done
+    }
+
+    pub(super) fn is_in_hurry(&self) -> bool {
+        self.hurry.load(Ordering::SeqCst)
+    }
+
     pub(super) fn now(&self) -> u64 {
         self.micros.load(Ordering::SeqCst)
     }

@@ -74,7 +74,11 @@ impl World {
         let servers = 2 + dice.below(2) as usize + usize::from(dice.one_in(8));
         let net = Arc::new(Net::new(Arc::clone(&time), Arc::clone(&dice)));
         let ack = dice.below(2) as u32;
-        let keep_bytes = *dice.pick(&[1 << 16, 1 << 18, 1 << 30]);
+        let keep_bytes = match shape {
+            Shape::Tree => *dice.pick(&[1 << 16, 1 << 18, 1 << 30]),
+            // One that cannot follow by the log any more stops for good.
+            Shape::Dual => 1 << 30,
+        };
         let chain = dice.one_in(2);
         let mut want = vec![None; servers];
         let mut machines = Vec::new();
@@ -344,10 +348,14 @@ impl World {
         let wire = Wire { net: Arc::clone(&self.net), index, life: Arc::clone(&up.life) };
         self.tasks.spawn(index, up.repl.follow_all(Arc::new(wire)));
         let (time, mut rounds) = (Arc::clone(&self.time), Rounds::new(&shared));
+        let stores = up.stores.clone();
         self.tasks.spawn(index, async move {
             loop {
                 time.sleep(Duration::from_millis(20)).await;
-                rounds.go(&shared);
+                // Another thread's work, which waits for who holds a record.
+                if stores.iter().all(|store| store.is_free()) {
+                    time.in_hurry(|| rounds.go(&shared));
+                }
             }
         });
         self.machines[index].up = Some(up);
@@ -488,14 +496,18 @@ impl World {
     pub(super) fn checkpoint(&mut self, index: usize) {
         if let Some(up) = &self.machines[index].up {
             // Busy while something is under way.
-            let _ = up.repl.shared.checkpoint_now();
+            let _ = self.time.in_hurry(|| up.repl.shared.checkpoint_now());
         }
     }
 
     pub(super) fn prune(&mut self, index: usize) -> Checked {
         let Some(up) = &self.machines[index].up else { return Ok(()) };
+        let has = |other: &Machine| other.watch.position.covers(&self.machines[index].durable);
+        if self.shape == Shape::Dual && !self.machines.iter().all(has) {
+            return Ok(());
+        }
         let before = Timestamp::from_micros(u64::MAX / 2);
-        match exec::block_on(up.repl.prune(before)) {
+        match self.time.in_hurry(|| exec::block_on(up.repl.prune(before))) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == hozo_traits::ErrorKind::Busy => Ok(()),
             Err(error) => Err(format!("{}: prune: {error}", name(index))),
