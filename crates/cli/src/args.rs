@@ -11,8 +11,12 @@ use crate::exit;
 pub(crate) mod bench;
 pub(crate) mod dbm;
 pub(crate) mod dbm_server;
+mod parse;
+pub(crate) mod repl;
 pub(crate) mod serve;
+pub(crate) mod server;
 pub(crate) mod token;
+pub(crate) mod ulog;
 
 /// SQLite databases that keep every version, and networked DBMs.
 ///
@@ -69,8 +73,11 @@ pub(crate) enum Command {
     Dbm(Box<dbm::Dbm>),
     Serve(serve::Serve),
     DbmServer(Box<dbm_server::DbmServer>),
+    Repl(Box<repl::Repl>),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Ulog(ulog::Ulog),
     Bench(Box<bench::Bench>),
     /// Print a script that completes hozo's commands and options in a shell.
     ///

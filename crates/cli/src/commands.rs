@@ -15,9 +15,12 @@ mod log;
 mod new_file;
 mod ns;
 mod preload;
+mod remote;
+mod repl;
 mod serve;
 mod sql;
 mod token;
+mod ulog;
 mod view;
 
 use crate::args::token::Token;
@@ -47,8 +50,10 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Done {
         Command::Dbm(args) => dbm::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::DbmServer(args) => dbm_server::run(&args, context),
+        Command::Repl(args) => repl::run(&args, context),
         Command::Token(Token::New(args)) => token::new(&args, context),
         Command::Token(Token::List(args)) => token::list(&args, context),
+        Command::Ulog(args) => ulog::run(&args, context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Completions { shell } => completions::run(shell, context),
     }

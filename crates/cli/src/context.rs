@@ -71,7 +71,7 @@ impl Context {
         self.plan_for(&Registry::builtin())
     }
 
-    fn plan_for(&self, registry: &Registry) -> Done<Plan> {
+    pub(crate) fn plan_for(&self, registry: &Registry) -> Done<Plan> {
         let file = self.config_file();
         if self.config.is_none() && !file.exists() {
             return Err(Failure::new(exit::CONFIG, format!("there is no {CONFIG_FILE} here"))

@@ -79,6 +79,8 @@ mod text;
 pub use hozo_frontend_rpc as rpc;
 pub use hozo_frontend_vfs as vfs;
 pub use hozo_pages as pages;
+#[cfg(feature = "rpc")]
+pub use hozo_repl as repl;
 pub use hozo_traits as traits;
 
 pub use checkup::{CheckProgress, CheckStore, CheckedPart, Checkup};

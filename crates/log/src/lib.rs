@@ -82,7 +82,8 @@
 //! - `garbage` counts what nobody needs any more;
 //! - `open` finds out what a crash has left, `read` reads at a position, `walk`
 //!   in order;
-//! - `survey` reads what is left of a damaged log.
+//! - `survey` reads what is left of a damaged log, `view` what somebody else
+//!   writes.
 #![deny(unsafe_code)]
 
 mod append;
@@ -101,6 +102,7 @@ pub mod survey;
 mod sync;
 #[cfg(test)]
 mod tests;
+pub mod view;
 mod walk;
 
 use std::collections::BTreeMap;

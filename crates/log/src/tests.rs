@@ -10,6 +10,7 @@ mod nonsense;
 mod room;
 mod run;
 mod threads;
+mod view;
 
 const OPTIONS: LogOptions =
     LogOptions { segment_bytes: 64 << 10, volume_id: 0x0123_4567_89ab_cdef };

@@ -133,9 +133,10 @@ fn replication_has_the_bytes_of_the_protocol() {
 }
 
 fn descriptors() -> prost_types::FileDescriptorProto {
-    let mut set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("a FileDescriptorSet");
-    assert_eq!(set.file.len(), 1);
-    set.file.remove(0)
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("a FileDescriptorSet");
+    let packages: Vec<_> = set.file.iter().map(|file| file.package().to_owned()).collect();
+    assert_eq!(packages, ["tkrzw_rpc", "hozo.v1"]);
+    set.file.into_iter().next().expect("two files")
 }
 
 #[test]

@@ -199,6 +199,22 @@ async fn attempt(
     let me = reader(shared);
     let feed = network.connect(address, &me).await?;
     follow.note(|status| status.server = Some(feed.server()));
+    let numbered = !feed.dbms().is_empty();
+    let epoch = me.epoch;
+    if numbered && feed.epoch() < epoch {
+        // It takes writes, perhaps, and is to know that it is not the master any more.
+        let start = Start::After(shared.ulog.state().position);
+        match feed.open(start, me).await {
+            Err(error) if error.kind() != ErrorKind::ReadOnly => return Err(error),
+            _ => {}
+        }
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            "the source is of an older epoch than this server knows: another was promoted since",
+        )
+        .with("source_epoch", feed.epoch())
+        .with("epoch", epoch));
+    }
     if let Some(end) = fits(shared, &*feed)? {
         return Ok(end);
     }
@@ -206,7 +222,6 @@ async fn attempt(
     if loading.is_some() {
         return load(shared, &*feed, loading, generation, went_well).await;
     }
-    let numbered = !feed.dbms().is_empty();
     let start = match numbered {
         true => Start::After(shared.ulog.state().position),
         false => Start::Since(since(shared, &*feed)),
@@ -226,22 +241,20 @@ async fn attempt(
             _ => return Err(error),
         },
     };
-    let epoch = shared.ulog.state().epoch;
-    if feed.epoch() < epoch && numbered {
-        // It should have said so itself, and may yet learn of it.
-        return Err(Error::new(
-            ErrorKind::ReadOnly,
-            "the source is of an older epoch than this server knows: another was promoted since",
-        )
-        .with("source_epoch", feed.epoch())
-        .with("epoch", epoch));
-    }
     went_well.store(true, Ordering::Relaxed);
+    let here = shared.ulog.state().position;
     follow.note(|status| {
         status.state = FollowState::Following;
         status.error = None;
         status.loaded = None;
+        status.behind = here.behind(&feed.head());
     });
+    if numbered {
+        // The source may not know: it was started again, or an acknowledgement was
+        // lost with a connection. Somebody may wait for it, and no update be to come.
+        shared.ulog.wait(shared.ulog.end()).await?;
+        updates.acknowledge(&here, epoch)?;
+    }
     // What the source has of this server's updates it says first.
     let mut theirs = Position::default();
     loop {

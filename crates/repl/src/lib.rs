@@ -45,6 +45,7 @@ mod keeper;
 mod loading;
 mod logged;
 mod merge;
+pub mod offline;
 mod repl;
 mod role;
 mod shared;

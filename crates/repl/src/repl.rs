@@ -26,7 +26,7 @@ use crate::ulog::{Opened, Ulog};
 pub const KIND: &str = "ulog";
 
 /// The file that is locked while the log is open.
-const LOCK_FILE: &str = "LOCK";
+pub(crate) const LOCK_FILE: &str = "LOCK";
 /// For so long it is waited for another process that has the log open.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 

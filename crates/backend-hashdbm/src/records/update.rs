@@ -30,6 +30,9 @@ impl Records {
         let core = self.volume.core();
         let shards = self.volume.index();
         let mut wanted = match selection {
+            // There is nothing that it could do but clear: asked once, with
+            // everything locked.
+            Selection::Keys { keys: [], .. } => ALL_SHARDS,
             Selection::Keys { keys, .. } => {
                 keys.iter().fold(0, |set, key| set | 1 << shards.shard_of(shards.hash(key)))
             }

@@ -2,13 +2,12 @@
 
 mod connection;
 mod lists;
-mod parse;
 mod records;
 mod whole;
 
 use clap::{Args, Subcommand};
 
-pub(crate) use connection::{Auth, Connection, auth};
+pub(crate) use connection::Connection;
 pub(crate) use lists::{List, Move, Pop, Push, Queue, Search, Shown};
 pub(crate) use records::{Append, Cas, Get, Incr, Rekey, Remove, Set};
 pub(crate) use whole::{

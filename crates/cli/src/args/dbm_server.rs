@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::dbm::{Auth, auth};
+use super::server::{Auth, auth};
 
 mod number;
 

@@ -8,7 +8,7 @@ mod import;
 mod input;
 mod list;
 mod measured;
-mod output;
+pub(super) mod output;
 mod queue;
 mod records;
 mod refusal;

@@ -128,6 +128,13 @@ fn the_log_file_is_opened_again() {
     served.line();
     fs::rename(home.path("serve.log"), home.path("serve.log.1")).unwrap();
     served.signal(Signal::HUP);
+    // Stopping goes before reading again, so the one is waited for before the other.
+    for _ in 0..4000 {
+        if home.path("serve.log").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     served.signal(Signal::TERM);
     let (code, _, err) = served.ended();
     assert_eq!((code, &*err), (Some(0), ""));

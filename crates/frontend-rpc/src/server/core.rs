@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hozo_proto::hozo_v1::replication_server::ReplicationServer;
 use hozo_proto::tkrzw_rpc::dbm_service_server::DbmServiceServer;
-use hozo_traits::{Parts, Result};
+use hozo_traits::{Parts, Replicator, Result};
 use parking_lot::RwLock;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -28,6 +28,7 @@ const LONG_MAX_PER_THREAD: usize = 8;
 pub(super) struct Core {
     pub(super) service: DbmServiceServer<Service>,
     pub(super) replication: ReplicationServer<Service>,
+    pub(super) replicator: Option<Arc<dyn Replicator>>,
     pub(super) health: Health,
     pub(super) reflection: Option<Reflection>,
     pub(super) limits: Limits,
@@ -63,7 +64,8 @@ impl Core {
         let tls = config.tls.as_ref().map(tls::load).transpose()?;
         let tokens = load_tokens(&config, &names)?.map(Arc::new);
         let stopping = Stopping::default();
-        let replicates = parts.replication.is_some();
+        let replicator = parts.replication.clone();
+        let replicates = replicator.is_some();
         let bytes = usize::try_from(config.max_message_bytes).expect("a checked limit");
         let room = Room::new(bytes);
         let crowd = {
@@ -84,6 +86,7 @@ impl Core {
         Ok(Arc::new(Core {
             health: Health::new(&names, replicates, service.health(), stopping.clone()),
             reflection: config.reflection.then(Reflection::new),
+            replicator,
             replication: ReplicationServer::new(service.clone()).max_decoding_message_size(bytes),
             service: DbmServiceServer::new(service).max_decoding_message_size(bytes),
             limits: Limits {

@@ -3,6 +3,7 @@
 
 mod accept;
 mod access;
+mod ack;
 mod body;
 mod call;
 mod connection;

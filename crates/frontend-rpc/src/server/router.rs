@@ -16,7 +16,7 @@ use super::body::{Arrival, RequestBody};
 use super::core::Core;
 use super::places::Place;
 use super::room::Share;
-use super::{deadline, health};
+use super::{ack, deadline, health};
 use crate::service::KIND;
 
 #[cfg(test)]
@@ -121,6 +121,14 @@ pub(super) fn accept(
         parts.extensions.insert(access);
     }
     let client = deadline::timeout(&parts.headers).map_err(refusal)?;
+    let acknowledged = match whose {
+        Whose::Dbms => ack::followers(&parts.headers).map_err(refusal)?,
+        _ => None,
+    };
+    if acknowledged.is_some() && manner == Manner::Often {
+        let what = "hozo-ack is for requests with one answer; a DBM's own `ack` holds for streams";
+        return Err(refusal(Status::invalid_argument(what)));
+    }
     let places = match (whose, manner) {
         (Whose::Health, Manner::Late) => &core.health.watches,
         (Whose::Health, _) => &core.health.places,
@@ -166,6 +174,12 @@ pub(super) fn accept(
             }
             None => return Err(refusal(Status::unimplemented("there is no reflection here"))),
         },
+    };
+    let answer = match acknowledged {
+        Some(followers) => {
+            ack::after(answer, followers, client, core.replicator.as_ref()).map_err(refusal)?
+        }
+        None => answer,
     };
     Ok(Accepted { asked, answer, times, place, own_place, share: core.room.share(), owed })
 }

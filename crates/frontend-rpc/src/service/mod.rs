@@ -72,7 +72,7 @@ use crate::seldom::Seldom;
 pub use self::access::{Access, Grant, Right};
 pub use self::answers::Answers;
 pub use self::crowd::Crowd;
-pub(crate) use self::replication::KIND;
+pub(crate) use self::replication::{KIND, refusal};
 pub use self::stopping::Stopping;
 
 /// A search that goes through so much keeps a thread from others.

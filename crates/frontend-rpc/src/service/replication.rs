@@ -22,8 +22,7 @@ use super::call::{Call, parts};
 use super::dbm::is_of_the_store;
 use super::{Inner, Service};
 
-pub(crate) use self::refusal::KIND;
-use self::refusal::refusal;
+pub(crate) use self::refusal::{KIND, refusal};
 pub(super) use self::tkrzw::{change_master, replicate};
 
 type Answer<T> = Result<Response<T>, Status>;

@@ -8,7 +8,9 @@ use hozo_proto::hozo_v1 as wire;
 use hozo_proto::hozo_v1::follow_request::Request as Said;
 use hozo_proto::hozo_v1::follow_response::Response as Told;
 use hozo_proto::hozo_v1::hello::Start as Where;
-use hozo_proto::tkrzw_rpc::{ReplicateRequest, ReplicateResponse};
+use hozo_proto::tkrzw_rpc::{
+    ReplicateRequest, ReplicateResponse, SetRequest, SetResponse, StreamRequest,
+};
 use hozo_traits::ErrorKind;
 
 use crate::kit::replicator::{Log, position, records, set};
@@ -258,5 +260,55 @@ fn what_is_followed_may_be_asked_for_longer_than_a_request_may_take() {
         log.change(|state| state.held = false);
         assert_eq!(promote.rest().await.code, 0);
         assert!(part(&mut follower).await.updates.is_empty());
+    });
+}
+
+const SET: &str = "/tkrzw_rpc.DBMService/Set";
+const STREAM: &str = "/tkrzw_rpc.DBMService/Stream";
+const INVALID_ARGUMENT: i32 = 3;
+const DEADLINE_EXCEEDED: i32 = 4;
+
+fn set_request() -> SetRequest {
+    SetRequest { key: "k".into(), value: "v".into(), overwrite: true, ..Default::default() }
+}
+
+#[test]
+fn a_request_is_answered_when_followers_have_its_update() {
+    let log = Log::new();
+    let server = replicating(&log);
+    run(async {
+        let client = server.client().await;
+        log.change(|state| state.held = true);
+        let headers = [("hozo-ack", "2"), ("grpc-timeout", "10S")];
+        let mut asking = client.begin(SET, &headers).await.unwrap();
+        asking.say(&set_request(), true);
+        // It was made, and then it was waited for.
+        log.until(|state| state.asked_for == ["acknowledged 2 9s?"]).await;
+        log.change(|state| state.held = false);
+        let reply = asking.rest().await;
+        assert_eq!((reply.code, reply.answers.len()), (0, 1), "{reply:?}");
+        log.change(|state| state.fails = Some(ErrorKind::TimedOut));
+        let reply = client.ask(SET, &set_request(), &[("hozo-ack", "1")]).await;
+        assert_eq!((reply.code, reply.answers.len()), (DEADLINE_EXCEEDED, 0), "{reply:?}");
+        // Who does not ask for it does not wait.
+        let _: SetResponse = client.get(SET, &set_request()).await;
+        let reply = client.ask(SET, &set_request(), &[("hozo-ack", "0")]).await;
+        assert_eq!(reply.code, 0);
+        for wrong in ["-1", "many", "101", ""] {
+            let reply = client.ask(SET, &set_request(), &[("hozo-ack", wrong)]).await;
+            assert_eq!(reply.code, INVALID_ARGUMENT, "{wrong:?}: {reply:?}");
+        }
+        let reply = client.ask(STREAM, &StreamRequest::default(), &[("hozo-ack", "1")]).await;
+        assert_eq!(reply.code, INVALID_ARGUMENT, "{reply:?}");
+    });
+}
+
+#[test]
+fn without_replication_nobody_acknowledges() {
+    let server = serve("");
+    run(async {
+        let client = server.client().await;
+        let reply = client.ask(SET, &set_request(), &[("hozo-ack", "1")]).await;
+        assert_eq!(reply.code, UNIMPLEMENTED, "{reply:?}");
     });
 }

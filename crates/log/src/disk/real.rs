@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hozo_traits::Result;
+use hozo_traits::{Error, ErrorKind, Result};
 
 use super::{Disk, DiskFile, Mapping, error};
 
@@ -18,12 +18,14 @@ static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
 /// A directory of the operating system.
 pub struct RealDisk {
     path: PathBuf,
+    /// Nothing may be changed.
+    read_only: bool,
 }
 
 impl RealDisk {
     /// The directory at `path`, created with its parents when missing.
     pub fn open(path: &Path) -> Result<RealDisk> {
-        let disk = RealDisk { path: path.to_owned() };
+        let disk = RealDisk { path: path.to_owned(), read_only: false };
         if !path.is_dir() {
             std::fs::create_dir_all(path).map_err(|e| disk.error(e, "creating a directory", ""))?;
             // Without its name in the parent the whole directory can vanish.
@@ -33,6 +35,22 @@ impl RealDisk {
             }
         }
         Ok(disk)
+    }
+
+    /// The directory at `path`, which has to be there, to be read only: nothing in
+    /// it can be changed through this, and nothing needs to be allowed to.
+    pub fn read_only(path: &Path) -> RealDisk {
+        RealDisk { path: path.to_owned(), read_only: true }
+    }
+
+    fn refuse_read_only(&self) -> Result<()> {
+        match self.read_only {
+            false => Ok(()),
+            true => {
+                Err(Error::new(ErrorKind::ReadOnly, "the directory was opened to be read only")
+                    .with("path", self.path.display()))
+            }
+        }
     }
 
     fn error(&self, cause: io::Error, doing: &'static str, name: &str) -> hozo_traits::Error {
@@ -48,11 +66,12 @@ impl RealDisk {
 
 impl Disk for RealDisk {
     fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>> {
-        self.file(OpenOptions::new().read(true).write(true), name)
+        self.file(OpenOptions::new().read(true).write(!self.read_only), name)
             .map_err(|e| self.error(e, "opening", name))
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>> {
+        self.refuse_read_only()?;
         self.file(OpenOptions::new().read(true).write(true).create_new(true), name)
             .map_err(|e| self.error(e, "creating", name))
     }
@@ -76,21 +95,25 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.refuse_read_only()?;
         std::fs::rename(self.path.join(from), self.path.join(to))
             .map_err(|e| self.error(e, "renaming", from))
     }
 
     fn remove(&self, name: &str) -> Result<()> {
+        self.refuse_read_only()?;
         std::fs::remove_file(self.path.join(name)).map_err(|e| self.error(e, "removing", name))
     }
 
     fn sync_dir(&self) -> Result<()> {
+        self.refuse_read_only()?;
         File::open(&self.path)
             .and_then(|dir| dir.sync_all())
             .map_err(|e| self.error(e, "syncing the directory", ""))
     }
 
     fn subdir(&self, name: &str) -> Result<Arc<dyn Disk>> {
+        self.refuse_read_only()?;
         Ok(Arc::new(RealDisk::open(&self.path.join(name))?))
     }
 }

@@ -437,4 +437,4 @@ impl Ulog {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,24 +14,25 @@ use super::codec;
 use super::open::UlogOptions;
 use super::{Opened, Ulog};
 
+pub(crate) mod golden;
 mod open;
 mod places;
 mod reader;
 mod run;
 
 /// The log of server 1, on segments of 64 KiB, which syncs when it is told to.
-pub(super) fn open(disk: &SimDisk) -> Arc<Ulog> {
+pub(crate) fn open(disk: &SimDisk) -> Arc<Ulog> {
     Arc::new(opened(disk, &mut |_| Ok(())).expect("opened").ulog)
 }
 
-pub(super) fn opened(
+pub(crate) fn opened(
     disk: &SimDisk,
     replay: &mut dyn FnMut(&Update) -> Result<()>,
 ) -> Result<Opened> {
     opened_of(disk, &["casket", "second"], replay)
 }
 
-pub(super) fn opened_of(
+pub(crate) fn opened_of(
     disk: &SimDisk,
     dbms: &[&str],
     replay: &mut dyn FnMut(&Update) -> Result<()>,
@@ -46,31 +47,31 @@ pub(super) fn opened_of(
     Ulog::open(disk, options, &TestAmbient::new(7), &dbms, replay)
 }
 
-pub(super) fn server(id: u32) -> ServerId {
+pub(crate) fn server(id: u32) -> ServerId {
     ServerId::new(id).expect("a server id")
 }
 
-pub(super) fn at(micros: u64) -> Timestamp {
+pub(crate) fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-pub(super) fn set(key: &str, value: impl Into<Bytes>) -> What {
+pub(crate) fn set(key: &str, value: impl Into<Bytes>) -> What {
     let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), value.into());
     What::Records { dbm: 0, effects: vec![Effect::Set { key, value }], reduced: false }
 }
 
 /// Appends an update of this server's at a time, and answers its number.
-pub(super) fn own(ulog: &Ulog, time: u64, what: What) -> u64 {
+pub(crate) fn own(ulog: &Ulog, time: u64, what: What) -> u64 {
     ulog.append_own(what, at(time), Durability::Sequenced).expect("appended").1
 }
 
-pub(super) fn synced(ulog: &Ulog) {
+pub(crate) fn synced(ulog: &Ulog) {
     hozo_traits::exec::block_on(ulog.wait(ulog.end())).expect("synced");
 }
 
 /// Updates of this server's, of which some four fill a segment, at 1000 times
 /// their number.
-pub(super) fn fill(ulog: &Ulog, count: u64) {
+pub(crate) fn fill(ulog: &Ulog, count: u64) {
     for _ in 0..count {
         let seq = ulog.reach_of(server(1)).seq + 1;
         assert_eq!(own(ulog, seq * 1000, set(&format!("k{seq}"), vec![seq as u8; 15_000])), seq);
@@ -79,17 +80,17 @@ pub(super) fn fill(ulog: &Ulog, count: u64) {
 }
 
 /// The updates of another server, which numbers them itself.
-pub(super) struct Other {
-    pub(super) server: ServerId,
-    pub(super) reach: Reach,
+pub(crate) struct Other {
+    pub(crate) server: ServerId,
+    pub(crate) reach: Reach,
 }
 
 impl Other {
-    pub(super) fn new(id: u32) -> Other {
+    pub(crate) fn new(id: u32) -> Other {
         Other { server: server(id), reach: Reach::default() }
     }
 
-    pub(super) fn made(&mut self, time: u64, what: What) -> Update {
+    pub(crate) fn made(&mut self, time: u64, what: What) -> Update {
         let (origin, time) = (self.server, at(time));
         let reach = Reach { seq: self.reach.seq + 1, digest: 0 };
         let mut update = Update { time, origin, reach, server: origin, what };
@@ -99,29 +100,29 @@ impl Other {
     }
 }
 
-pub(super) fn as_disk(disk: &SimDisk) -> Arc<dyn Disk> {
+pub(crate) fn as_disk(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.again())
 }
 
 /// Says that the records have everything so far.
-pub(super) fn checkpointed(ulog: &Ulog, disk: &SimDisk) {
+pub(crate) fn checkpointed(ulog: &Ulog, disk: &SimDisk) {
     let place = ulog.mark().unwrap();
     synced(ulog);
     Checkpoint { place, boot: [7; 16], closed: false }.write(&as_disk(disk)).unwrap();
 }
 
-pub(super) fn position(reaches: &[(ServerId, Reach)]) -> Position {
+pub(crate) fn position(reaches: &[(ServerId, Reach)]) -> Position {
     reaches.iter().copied().collect()
 }
 
 /// Adds what is given to a list, for replays.
-pub(super) fn to<'a>(list: &'a mut Vec<Update>) -> impl FnMut(&Update) -> Result<()> + use<'a> {
+pub(crate) fn to<'a>(list: &'a mut Vec<Update>) -> impl FnMut(&Update) -> Result<()> + use<'a> {
     |update| {
         list.push(update.clone());
         Ok(())
     }
 }
 
-pub(super) fn kind<T>(result: Result<T>) -> hozo_traits::ErrorKind {
+pub(crate) fn kind<T>(result: Result<T>) -> hozo_traits::ErrorKind {
     result.err().as_ref().map(Error::kind).expect("an error")
 }

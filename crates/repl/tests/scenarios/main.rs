@@ -51,6 +51,23 @@ fn a_follower_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_source_that_was_started_again_hears_what_its_follower_has() {
+    let net = Net::default();
+    let mut master = Server::new(&net, "one", 1, |config| config.ack = 1);
+    let follower = follower(&net, "two", 2, "one");
+    master.set("a", "1").unwrap();
+    follower.catch_up(&master);
+    master.stop();
+    master.start();
+    // Nothing is written, so nothing else is there to be acknowledged.
+    let head = master.repl().status().head;
+    master.until("it knows what the follower has", |master| {
+        let followers = master.repl().status().followers;
+        followers.iter().any(|follower| follower.has.as_ref().is_some_and(|has| has.covers(&head)))
+    });
+}
+
+#[test]
 fn a_chain_passes_on_what_comes() {
     let net = Net::default();
     let one = Server::new(&net, "one", 1, |_| {});
@@ -95,6 +112,23 @@ fn a_promoted_follower_takes_writes_and_the_old_master_does_not() {
     });
     let error = old.repl().status().source.unwrap().error.unwrap();
     assert!(error.contains("updates of its own"), "{error}");
+}
+
+#[test]
+fn an_old_master_hears_of_the_promotion_from_the_promoted_one_itself() {
+    let net = Net::default();
+    let old = Server::new(&net, "old", 1, |_| {});
+    let new = follower(&net, "new", 2, "old");
+    old.set("key", "1").unwrap();
+    new.catch_up(&old);
+    block_on(new.repl().promote()).unwrap();
+    // It has an update that the old one never gets: that of its promotion.
+    block_on(new.repl().follow("old", 0)).unwrap();
+    old.until("it is fenced", |old| old.repl().status().fenced.is_some());
+    new.until("it says why", |new| {
+        let error = new.repl().status().source.and_then(|source| source.error);
+        error.is_some_and(|error| error.contains("older epoch"))
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::parse::waiting;
+use crate::args::parse::waiting;
 
 /// How many records are shown, and how.
 #[derive(Args, Debug)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueHint};
 
-use super::parse::{increment, waiting};
+use crate::args::parse::{increment, waiting};
 
 /// Print the value of a record.
 ///

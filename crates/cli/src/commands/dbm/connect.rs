@@ -1,34 +1,26 @@
 //! The client of a command: of a server, or of the config's own store.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hozo::traits::{Dbm as Served, Durability, Error, ErrorKind, Parts, SystemAmbient};
 use hozo::{DbmPlan, Stack, rpc};
-use hozo_client::{Builder, Client, Dbm, Tls};
+use hozo_client::{Client, Dbm};
 use hozo_proto::StatusCode;
 
 use super::input::Input;
 use super::refusal::{failure, refusal};
-use crate::args::dbm::{Auth, Connection};
+use crate::args::dbm::Connection;
+use crate::commands::remote;
 use crate::context::Context;
 use crate::exit;
 use crate::failure::{Done, Failure};
-
-/// The token where the command line does not name one.
-const TOKEN_VARIABLE: &str = "HOZO_TOKEN";
 
 /// How long a call may take whose work grows with the DBM, unless --timeout says.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// The largest message that is taken: a search of a large DBM has many keys.
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
-
-/// Longer files are no tokens, and no certificates.
-const SECRET_BYTES_MAX: u64 = 1 << 20;
 
 /// Where a command goes.
 pub(super) struct To<'a> {
@@ -64,7 +56,7 @@ impl<'a> To<'a> {
 
     /// The DBM, whose calls may take as long as --timeout says.
     pub(super) async fn dbm(&self, context: &Context) -> Done<Dbm> {
-        let Some(address) = &self.args.address else {
+        let Some(address) = &self.args.server.address else {
             let stack = self.stack(context)?;
             let dbm = self.here(&stack)?;
             return Ok(self.local(vec![dbm])?.dbm(0));
@@ -79,12 +71,12 @@ impl<'a> To<'a> {
 
     /// The DBM for calls whose work grows with it.
     pub(super) fn patient(&self, dbm: &Dbm) -> Dbm {
-        if self.args.timeout.is_some() { dbm.clone() } else { dbm.with_timeout(PATIENCE) }
+        if self.args.server.timeout.is_some() { dbm.clone() } else { dbm.with_timeout(PATIENCE) }
     }
 
     /// The server, with all DBMs.
     pub(super) fn server(&self, context: &Context) -> Done<Client> {
-        if let Some(address) = &self.args.address {
+        if let Some(address) = &self.args.server.address {
             return self.remote(address);
         }
         let stack = self.stack(context)?;
@@ -116,22 +108,14 @@ impl<'a> To<'a> {
             let message = "--store is about the config's stores; a server has DBMs: --dbm, --index";
             return Err(Failure::new(exit::USAGE, message));
         }
-        let mut builder = self.settings(Client::builder(address));
-        if let Some(token) = self.token()? {
-            builder = builder.token(token);
-        }
-        if let Some(tls) = self.tls()? {
-            builder = builder.tls(tls);
-        }
+        let builder = remote::builder(&self.args.server, address)?;
         // The first call connects: what needs no token needs none here.
-        builder.lazy().map_err(failure)
+        builder.max_message_bytes(MESSAGE_BYTES_MAX).lazy().map_err(failure)
     }
 
     /// The config's stack, where no server is asked.
     fn stack(&self, context: &Context) -> Done<Arc<Stack>> {
-        let Connection { token, token_file, tls_ca, tls_cert, tls_key, auth, .. } = self.args;
-        let files = [token_file, tls_ca, tls_cert, tls_key];
-        if token.is_some() || auth.is_some() || files.iter().any(|file| file.is_some()) {
+        if remote::is_shown_who_asks(&self.args.server) {
             let message = "a token or a certificate is for a server, and there is no --address";
             return Err(Failure::new(exit::USAGE, message));
         }
@@ -140,45 +124,8 @@ impl<'a> To<'a> {
 
     fn local(&self, dbms: Vec<Served>) -> Done<Client> {
         let parts = Parts { dbms, replication: None, ambient: Arc::new(SystemAmbient) };
-        self.settings(Client::builder("")).over(rpc::local(parts)?).map_err(failure)
-    }
-
-    fn settings(&self, builder: Builder) -> Builder {
-        let builder = builder.max_message_bytes(MESSAGE_BYTES_MAX);
-        match self.args.timeout.map(Duration::from_secs_f64) {
-            Some(timeout) => builder.timeout(timeout).connect_timeout(timeout),
-            None => builder,
-        }
-    }
-
-    fn token(&self) -> Done<Option<String>> {
-        if let Some(token) = &self.args.token {
-            return Ok(Some(token.clone()));
-        }
-        if let Some(file) = &self.args.token_file {
-            return Ok(Some(text(file)?.trim().to_owned()));
-        }
-        Ok(std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()))
-    }
-
-    fn tls(&self) -> Done<Option<Tls>> {
-        let files = match &self.args.auth {
-            Some(Auth { key, cert, root }) => (Some(root), Some(cert), Some(key)),
-            None => {
-                let Connection { tls_ca, tls_cert, tls_key, .. } = self.args;
-                (tls_ca.as_ref(), tls_cert.as_ref(), tls_key.as_ref())
-            }
-        };
-        let wrong = |message| Err(Failure::new(exit::USAGE, message));
-        match files {
-            (None, None, None) => Ok(None),
-            (None, ..) => wrong("--tls-cert and --tls-key need --tls-ca, to know the server by"),
-            (Some(ca), None, None) => Ok(Some(Tls::new(text(ca)?))),
-            (Some(ca), Some(cert), Some(key)) => {
-                Ok(Some(Tls::new(text(ca)?).identity(text(cert)?, text(key)?)))
-            }
-            _ => wrong("--tls-cert and --tls-key go together"),
-        }
+        let builder = remote::timeouts(&self.args.server, Client::builder(""));
+        builder.max_message_bytes(MESSAGE_BYTES_MAX).over(rpc::local(parts)?).map_err(failure)
     }
 
     /// The DBM of the config that the options name, opened here.
@@ -261,18 +208,4 @@ fn held(error: Error) -> Failure {
         ),
         false => failure,
     }
-}
-
-/// The text of a small file.
-fn text(file: &Path) -> Done<String> {
-    let shown = file.display().to_string();
-    let read = || -> Done<String> {
-        let mut text = String::new();
-        File::open(file)?.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > SECRET_BYTES_MAX {
-            return Err(Failure::new(exit::FAILED, "too long for a token or a certificate"));
-        }
-        Ok(text)
-    };
-    read().map_err(|e| e.when(&shown))
 }

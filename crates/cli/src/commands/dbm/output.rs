@@ -11,7 +11,7 @@ use crate::failure::Done;
 
 /// How bytes look in text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Look {
+pub(in super::super) enum Look {
     /// As they are.
     Raw,
     /// Control characters are spaces.
@@ -24,7 +24,7 @@ pub(super) enum Look {
 
 impl Look {
     /// What the options say, `otherwise` if they say nothing.
-    pub(super) fn of(hex: bool, escaped: bool, otherwise: Look) -> Look {
+    pub(in super::super) fn of(hex: bool, escaped: bool, otherwise: Look) -> Look {
         match (hex, escaped) {
             (true, _) => Look::Hex,
             (false, true) => Look::Escaped,
@@ -32,11 +32,11 @@ impl Look {
         }
     }
 
-    pub(super) fn key(self, bytes: &[u8]) -> Cow<'_, [u8]> {
+    pub(in super::super) fn key(self, bytes: &[u8]) -> Cow<'_, [u8]> {
         self.bytes(bytes, false)
     }
 
-    pub(super) fn value(self, bytes: &[u8]) -> Cow<'_, [u8]> {
+    pub(in super::super) fn value(self, bytes: &[u8]) -> Cow<'_, [u8]> {
         self.bytes(bytes, true)
     }
 
@@ -51,7 +51,7 @@ impl Look {
 
     /// Adds bytes to an object: as a string where they are one, as hex digits
     /// under a name that says so otherwise.
-    pub(super) fn put(self, object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    pub(in super::super) fn put(self, object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
         match std::str::from_utf8(bytes) {
             Ok(text) if self != Look::Hex => object.insert(name.to_owned(), text.into()),
             _ => object.insert(format!("{name}_hex"), hex(bytes).into()),

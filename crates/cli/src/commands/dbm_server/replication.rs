@@ -7,8 +7,8 @@ use std::path::Path;
 use super::dbms::Dbm;
 use super::moved;
 use super::toml::{Toml, absolute};
-use crate::args::dbm::Auth;
 use crate::args::dbm_server::DbmServer;
+use crate::args::server::Auth;
 use crate::exit;
 use crate::failure::{Done, Failure};
 

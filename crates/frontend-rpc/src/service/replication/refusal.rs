@@ -14,7 +14,7 @@ pub(crate) const KIND: &str = "hozo-error-kind";
 
 /// The status, with all that is known of the failure: who may follow a server,
 /// or change whom it follows, may know where its files are.
-pub(super) fn refusal(error: &Error) -> Status {
+pub(crate) fn refusal(error: &Error) -> Status {
     let kind = error.kind();
     let text = error.to_string();
     let words = text.strip_prefix(kind.as_str()).and_then(|rest| rest.strip_prefix(": "));

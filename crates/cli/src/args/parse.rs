@@ -1,10 +1,10 @@
 //! Numbers of the command line.
 
-pub(super) fn positive(text: &str) -> Result<f64, String> {
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
     number(text, |s| s > 0.0 && s <= SECONDS_MAX).ok_or_else(|| "seconds, above 0".to_owned())
 }
 
-pub(super) fn waiting(text: &str) -> Result<f64, String> {
+pub(crate) fn waiting(text: &str) -> Result<f64, String> {
     number(text, |s| (0.0..=SECONDS_MAX).contains(&s))
         .ok_or_else(|| "seconds, 0 or more".to_owned())
 }
@@ -17,7 +17,7 @@ fn number(text: &str, fits: impl Fn(f64) -> bool) -> Option<f64> {
 }
 
 /// `i64::MIN` on the wire means that nothing is added.
-pub(super) fn increment(text: &str) -> Result<i64, String> {
+pub(crate) fn increment(text: &str) -> Result<i64, String> {
     if text == "read" {
         return Ok(i64::MIN);
     }

@@ -1,0 +1,204 @@
+//! `hozo repl`, asked of servers that run.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::run::{Home, Ran, store};
+use super::served::Served;
+
+/// A server in a directory of its own, on a socket there.
+struct Server {
+    home: Home,
+    served: Option<Served>,
+}
+
+impl Server {
+    /// A server with this id; `more` is the rest of its section of replication.
+    fn start(id: u32, more: &str) -> Server {
+        let home = Home::empty();
+        let backend = store();
+        home.write(
+            "hozo.toml",
+            format!(
+                "[store.main]\nbackend = {backend:?}\npath = \"data\"\n\n[[dbm]]\nname = \"casket\"\n\n\
+                 [replication.main]\nkind = \"ulog\"\nserver_id = {id}\ndir = \"ulog\"\n\
+                 segment_bytes = 65536\n{more}\n\n\
+                 [[frontend]]\nkind = \"rpc\"\nlisten = \"unix:dbm.sock\"\n"
+            ),
+        );
+        let mut server = Server { home, served: None };
+        server.again();
+        server
+    }
+
+    fn again(&mut self) {
+        let served = Served::start(&self.home, &[]);
+        served.line();
+        self.served = Some(served);
+    }
+
+    /// Ends it in order.
+    fn stop(&mut self) {
+        let served = self.served.take().unwrap();
+        served.signal(Signal::TERM);
+        assert_eq!(served.ended().0, Some(0));
+    }
+
+    fn address(&self) -> String {
+        format!("unix:{}", self.home.path("dbm.sock").display())
+    }
+
+    /// `hozo repl`, of the server of the directory's config.
+    fn repl(&self, args: &[&str]) -> Ran {
+        self.home.run(["repl"].iter().chain(args))
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        self.home.json(&[&["repl"], args].concat())
+    }
+
+    fn set(&self, key: &str, value: &str) -> Ran {
+        self.home.run(["dbm", "--address", &self.address(), "set", key, value])
+    }
+
+    fn get(&self, key: &str) -> String {
+        self.home.run(["dbm", "--address", &self.address(), "get", key]).ok()
+    }
+}
+
+fn follower(id: u32, of: &Server) -> Server {
+    Server::start(id, &format!("follow = {:?}", of.address()))
+}
+
+#[test]
+fn a_follower_is_looked_at_promoted_and_followed() {
+    let one = Server::start(1, "");
+    let two = follower(2, &one);
+    one.set("Japan", "Tokyo").ok();
+    let out = one.repl(&["status", "--wait", "60", "--followers", "1"]).ok();
+    for words in ["role       master", "updates    1:1, ", "FOLLOWER", "server 2  connected  1:1"] {
+        assert!(out.contains(words), "{words}: {out}");
+    }
+    assert_eq!(two.get("Japan"), "Tokyo\n");
+    let status = two.json(&["status"]);
+    assert_eq!(status["role"], "follower");
+    assert_eq!(status["takes_writes"], false);
+    assert_eq!(status["source"]["state"], "following");
+    assert_eq!(status["source"]["server"], 1);
+    assert_eq!(status["head"][0]["updates"], 1);
+    two.set("Japan", "Kyoto").fails(1, &["PERMISSION_ERROR", &one.address()]);
+
+    assert_eq!(two.json(&["promote"])["epoch"], 1);
+    two.set("Japan", "Kyoto").ok();
+    // From elsewhere, with the address; and the old master is a follower by that.
+    let address = one.address();
+    let follow = ["repl", "follow", "--address", &address, &two.address(), "--ts-skew", "-5"];
+    two.home.run(follow).ok();
+    one.repl(&["status", "--wait", "60"]).ok();
+    assert_eq!(one.get("Japan"), "Kyoto\n");
+    one.repl(&["unfollow"]).ok();
+    let status = one.json(&["status"]);
+    assert_eq!((&status["role"], &status["source"]), (&"follower".into(), &Value::Null));
+}
+
+#[test]
+fn the_exit_code_of_status_says_whether_somebody_has_to_do_something() {
+    let mut one = Server::start(1, "");
+    let two = follower(2, &one);
+    two.repl(&["status", "--wait", "60"]).ok();
+    one.stop();
+    // It is tried again by itself.
+    let ran = two.repl(&["status", "--wait", "0.2"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("state      connecting") && ran.out.contains("error "), "{ran:?}");
+    two.repl(&["promote"]).ok();
+    one.again();
+    one.set("only", "here").ok();
+    // Nobody else has its update, and it cannot go on as a follower.
+    one.repl(&["follow", &two.address()]).ok();
+    let ran = one.repl(&["status", "--wait", "60"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(ran.out.contains("updates of its own"), "{ran:?}");
+    let ran = one.repl(&["status", "--json"]);
+    let status: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(
+        (ran.code, &status["ok"], &status["source"]["state"]),
+        (4, &false.into(), &"stopped".into())
+    );
+    // What somebody is not: as many followers as were asked for.
+    two.repl(&["status", "--wait", "0", "--followers", "1"]).fails(1, &["the time is over"]);
+}
+
+#[test]
+fn a_master_that_is_fenced_says_so() {
+    let one = Server::start(1, "");
+    let two = follower(2, &one);
+    two.repl(&["status", "--wait", "60"]).ok();
+    two.repl(&["promote"]).ok();
+    // Who knows of the promotion comes to the old master.
+    two.repl(&["follow", &one.address()]).ok();
+    let ran = one.repl(&["status", "--wait", "60", "--followers", "9"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(
+        ran.out.contains("takes no writes: another server was promoted, in epoch 1"),
+        "{ran:?}"
+    );
+    assert_eq!(two.repl(&["status"]).code, 1, "its source is of an older epoch");
+    one.set("a", "b").fails(1, &["another server was promoted"]);
+}
+
+#[test]
+fn what_two_masters_did_not_know_of_is_shown() {
+    let one = Server::start(1, "");
+    let two = Server::start(2, &format!("follow = {:?}\nrole = \"master\"", one.address()));
+    one.repl(&["status", "--wait", "60", "--followers", "1"]).ok();
+    assert_eq!(two.repl(&["conflicts"]).ok(), "none\n");
+    two.repl(&["unfollow"]).ok();
+    one.set("both", "first").ok();
+    two.set("both", "second").ok();
+    two.repl(&["follow", &one.address()]).ok();
+    two.repl(&["status", "--wait", "60"]).ok();
+    let out = two.repl(&["conflicts", "-n", "5"]).ok();
+    assert!(out.contains("both") && out.contains("server 2, "), "{out}");
+    let found = two.json(&["conflicts"]);
+    assert_eq!(found[0]["key"], "both");
+    assert_eq!((&found[0]["kept"]["server"], &found[0]["lost"]["server"]), (&2.into(), &1.into()));
+    assert_eq!(two.json(&["status"])["conflicts"], 1);
+    assert_eq!(two.get("both"), "second\n");
+}
+
+#[test]
+fn what_is_old_is_removed_from_the_log() {
+    let one = Server::start(1, "");
+    let value = "v".repeat(20_000);
+    for key in 0..50 {
+        one.set(&key.to_string(), &value).ok();
+    }
+    let before = one.json(&["status"])["log_bytes"].as_u64().unwrap();
+    assert_eq!(one.json(&["prune", "-3D"])["freed_bytes"], 0);
+    let freed = one.json(&["prune", "-0S"])["freed_bytes"].as_u64().unwrap();
+    assert!(freed > 200_000, "{freed}");
+    let after = one.json(&["status"])["log_bytes"].as_u64().unwrap();
+    assert_eq!(before - freed, after);
+    assert!(one.repl(&["prune", "1795306391183"]).ok().starts_with("freed "));
+    one.repl(&["prune", "-3W"]).fails(2, &["-3D"]);
+}
+
+#[test]
+fn a_server_without_replication_and_none_at_all_are_told_apart() {
+    let home = Home::empty();
+    home.write(
+        "hozo.toml",
+        "[store.main]\nbackend = \"memory\"\n[[dbm]]\nname = \"a\"\n\
+         [[frontend]]\nkind = \"rpc\"\nlisten = [\"127.0.0.1:0\", \"unix:s\"]\n",
+    );
+    home.run(["repl", "status", "--wait", "0.1"]).fails(1, &["unavailable", "unix:"]);
+    let served = Served::start(&home, &[]);
+    served.line();
+    served.line();
+    home.run(["repl", "status"]).fails(1, &["no replication", "[replication.NAME]"]);
+    fs::write(home.path("hozo.toml"), "[store.main]\nbackend = \"memory\"\n").unwrap();
+    home.run(["repl", "status"]).fails(2, &["no frontend", "--address"]);
+}
