@@ -153,8 +153,11 @@ impl World {
         if others.iter().any(|index| self.machines[*index].up.is_none() || !self.is_whole(*index)) {
             return Ok(());
         }
-        let has = |index: &usize| -> u64 {
-            self.machines[*index].watch.position.iter().map(|(_, reach)| reach.seq).sum()
+        // Who knows of an earlier promotion has what was acknowledged since.
+        let has = |index: &usize| -> (u64, u64) {
+            let machine = &self.machines[*index];
+            let epoch = machine.up.as_ref().map_or(0, |up| up.repl.status().epoch);
+            (epoch, machine.watch.position.iter().map(|(_, reach)| reach.seq).sum())
         };
         let best = others.iter().copied().max_by_key(|index| has(index)).expect("there are others");
         self.note(format!("promote {} at {}", name(best), self.machines[best].watch.position));

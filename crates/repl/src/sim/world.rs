@@ -321,6 +321,10 @@ impl World {
                 return Err(format!("{name} is at {position}, where it never was"));
             }
             machine.watch.digests.retain(|(server, seq), _| *seq <= left.of(*server).seq);
+            // What a power cut took, nobody has a right to any more.
+            if crash == Crash::Power {
+                machine.promised[0] = (own.seq, own.digest);
+            }
             match found {
                 Some((expected, lost)) if !loading => {
                     let exact = crash == Crash::Kill || !standing.role.takes_writes();
