@@ -7,6 +7,7 @@ use hozo_traits::{
 };
 use std::ops::Bound;
 
+use crate::batch::Batch;
 use crate::shared::{Shared, keys_of};
 use crate::ulog::codec;
 
@@ -25,12 +26,17 @@ pub(crate) enum Applied {
 
 impl Shared {
     /// Applies an update of a source, in the order of its log. `theirs` is what
-    /// the source had at that place, and is moved on.
-    pub(crate) async fn apply(&self, update: &Update, theirs: &mut Position) -> Result<Applied> {
-        let _under_way = self.inflight.enter();
+    /// the source had at that place, and is moved on. Of a follower it is in the
+    /// records when `batch` is finished.
+    pub(crate) async fn apply(
+        &self,
+        update: &Update,
+        theirs: &mut Position,
+        batch: &mut Batch<'_>,
+    ) -> Result<Applied> {
         self.unsettled.refuse()?;
         if update.reach.seq == 0 {
-            return self.apply_foreign(update).await.map(|()| Applied::Done);
+            return self.apply_foreign(update, batch).await.map(|()| Applied::Done);
         }
         let origin = update.origin;
         let me = self.ulog.me();
@@ -82,7 +88,12 @@ impl Shared {
             }
             What::Records { dbm, effects, .. } => {
                 let records = self.dbm(*dbm)?;
-                if effects == &[Effect::Clear] && self.ulog.may_conflict()? {
+                if batch.defers() {
+                    batch.log(*dbm, || {
+                        let merged = self.ulog.append_other(update)?;
+                        Ok((merged.effects, merged.end))
+                    })?;
+                } else if effects == &[Effect::Clear] && self.ulog.may_conflict()? {
                     self.apply_clearing(update, *dbm, records).await?;
                 } else {
                     self.apply_records(update, *dbm, effects, records).await?;
@@ -171,9 +182,12 @@ impl Shared {
 
     /// Applies an update of a server that does not number them: it becomes one
     /// of this server's, made by that one.
-    async fn apply_foreign(&self, update: &Update) -> Result<()> {
+    async fn apply_foreign(&self, update: &Update, batch: &mut Batch<'_>) -> Result<()> {
         let What::Records { dbm, effects, .. } = &update.what else { return Ok(()) };
         let records = self.dbm(*dbm)?;
+        if batch.defers() {
+            return batch.log(*dbm, || Ok((effects.clone(), self.ulog.append_foreign(update)?)));
+        }
         let keys = keys_of(effects);
         let selection = Selection::Keys { keys: &keys, values: false };
         let mut logged = self.unsettled.guard();

@@ -196,6 +196,8 @@ async fn attempt(
     went_well: &AtomicBool,
 ) -> Result<End> {
     let follow = &shared.follow;
+    // What is settled would come between the records of a snapshot.
+    shared.unsettled.refuse()?;
     let me = reader(shared);
     let feed = network.connect(address, &me).await?;
     follow.note(|status| status.server = Some(feed.server()));
@@ -264,25 +266,29 @@ async fn attempt(
             let Some(_applying) = Applying::begin(follow, generation) else {
                 return Ok(End::Turned);
             };
+            let mut batch = shared.batch();
+            let mut applied = Ok(Applied::Done);
             for update in &part.updates {
-                match shared.apply(update, &mut theirs).await {
-                    Ok(Applied::NeedsSnapshot) => {
-                        drop(updates);
-                        if let Some(end) = refuse_to_load(shared) {
-                            return Ok(end);
-                        }
-                        Loading::default().write(shared.ulog.disk())?;
-                        return Ok(End::NeedsSnapshot);
-                    }
-                    Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::Conflict => {
-                        return Ok(End::Stopped(error));
-                    }
-                    Err(error) if error.kind() == ErrorKind::Invalid => {
-                        return Ok(End::Stopped(error));
-                    }
-                    Err(error) => return Err(error),
+                applied = shared.apply(update, &mut theirs, &mut batch).await;
+                if !matches!(applied, Ok(Applied::Done | Applied::Known)) {
+                    break;
                 }
+            }
+            batch.finish().await?;
+            match applied {
+                Ok(Applied::NeedsSnapshot) => {
+                    drop(updates);
+                    if let Some(end) = refuse_to_load(shared) {
+                        return Ok(end);
+                    }
+                    Loading::default().write(shared.ulog.disk())?;
+                    return Ok(End::NeedsSnapshot);
+                }
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid) => {
+                    return Ok(End::Stopped(error));
+                }
+                Err(error) => return Err(error),
             }
             if let Some(last) = part.updates.last() {
                 let mut newest = follow.newest.lock();

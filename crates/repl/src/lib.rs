@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod batch;
 mod clock;
 mod config;
 mod feed;

@@ -213,6 +213,8 @@ impl Shared {
 
     /// Makes the records what the log says, from a place on.
     pub(crate) fn settle(&self, from: Place) -> Result<()> {
+        // A follower's records must not have what a power cut takes from the log.
+        hozo_traits::exec::block_on(self.ulog.wait(self.ulog.end()))?;
         self.ulog.replay(from, |update| hozo_traits::exec::block_on(self.redo(update)))?;
         if self.unsettled.settled(from) {
             tracing::info!("the records are what the update log says again");
@@ -268,7 +270,12 @@ impl Shared {
 /// Makes an update's effects in the records, whatever they are now.
 pub(crate) async fn redo(records: &[Arc<dyn KvStore>], update: &Update) -> Result<()> {
     let What::Records { dbm, effects, .. } = &update.what else { return Ok(()) };
-    let Some(records) = records.get(*dbm as usize) else {
+    make(records, *dbm, effects).await
+}
+
+/// Makes effects in the records of a DBM.
+pub(crate) async fn make(records: &[Arc<dyn KvStore>], dbm: u32, effects: &[Effect]) -> Result<()> {
+    let Some(records) = records.get(dbm as usize) else {
         return Err(Error::new(ErrorKind::Corrupt, "the update log has a DBM that there is not")
             .with("dbm_index", dbm));
     };
@@ -277,7 +284,7 @@ pub(crate) async fn redo(records: &[Arc<dyn KvStore>], update: &Update) -> Resul
     }
     let keys = keys_of(effects);
     let selection = Selection::Keys { keys: &keys, values: false };
-    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.clone())).await?;
+    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.to_vec())).await?;
     Ok(())
 }
 
