@@ -93,9 +93,14 @@ impl Shared {
                         let merged = self.ulog.append_other(update)?;
                         Ok((merged.effects, merged.end))
                     })?;
-                } else if effects == &[Effect::Clear] && self.ulog.may_conflict()? {
-                    self.apply_clearing(update, *dbm, records).await?;
+                } else if effects == &[Effect::Clear] {
+                    let _alone = self.gates[*dbm as usize].alone().await;
+                    match self.ulog.may_conflict()? {
+                        true => self.apply_clearing(update, *dbm, records).await?,
+                        false => self.apply_records(update, *dbm, effects, records).await?,
+                    }
                 } else {
+                    let _inside = self.gates[*dbm as usize].enter().await;
                     self.apply_records(update, *dbm, effects, records).await?;
                 }
             }

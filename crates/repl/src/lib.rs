@@ -41,6 +41,7 @@ mod config;
 mod feed;
 mod follow;
 mod followers;
+mod gate;
 mod inflight;
 mod keeper;
 mod loading;

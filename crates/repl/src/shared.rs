@@ -17,6 +17,7 @@ use crate::Config;
 use crate::clock::Clock;
 use crate::follow::Follow;
 use crate::followers::Followers;
+use crate::gate::Gate;
 use crate::inflight::Inflight;
 use crate::merge::Contest;
 use crate::role::RoleFile;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) ulog: Arc<Ulog>,
     /// The records themselves, by index, past the log.
     pub(crate) records: Vec<Arc<dyn KvStore>>,
+    /// Of each of them.
+    pub(crate) gates: Vec<Gate>,
     pub(crate) followers: Followers,
     pub(crate) unsettled: Unsettled,
     pub(crate) inflight: Inflight,
@@ -96,6 +99,7 @@ impl Shared {
     ) -> Shared {
         ulog.remember_changes(standing.role == Role::DualMaster);
         let writes = AtomicBool::new(standing.takes_writes());
+        let gates = records.iter().map(|_| Gate::default()).collect();
         Shared {
             config,
             ambient,
@@ -103,6 +107,7 @@ impl Shared {
             patience: running.patience,
             ulog,
             records,
+            gates,
             followers: Followers::new(running.clock.clone()),
             unsettled: Unsettled::default(),
             inflight: Inflight::default(),

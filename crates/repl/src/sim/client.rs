@@ -101,7 +101,10 @@ impl Op {
                 None => Vec::new(),
             },
             Op::Clear => vec![Effect::Clear],
-            Op::ClearIf(_) => vec![Effect::Clear],
+            Op::ClearIf(_) => match is(0) {
+                Some(_) => vec![Effect::Clear],
+                None => Vec::new(),
+            },
         }
     }
 }
