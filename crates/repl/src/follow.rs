@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use hozo_traits::{
     ChangeFeed, Durability, Effect, Error, ErrorKind, FeedPart, FollowState, KvStoreExt, Position,
-    Reader, Result, Role, Selection, SnapshotPlace, SourceStatus, Start, Timestamp,
+    Reader, Result, Role, Selection, SnapshotPlace, SourceStatus, Start, Timestamp, Update, What,
 };
 use parking_lot::Mutex;
 use std::pin::pin;
@@ -266,6 +266,9 @@ async fn attempt(
             let Some(_applying) = Applying::begin(follow, generation) else {
                 return Ok(End::Turned);
             };
+            if let Some(error) = left_behind(shared, &part) {
+                return Ok(End::Stopped(error));
+            }
             let mut batch = shared.batch();
             let mut applied = Ok(Applied::Done);
             for update in &part.updates {
@@ -363,6 +366,30 @@ fn fits(shared: &Shared, feed: &dyn ChangeFeed) -> Result<Option<End>> {
         return Ok(Some(End::Stopped(error)));
     }
     Ok(None)
+}
+
+/// An error if a master was promoted that never had what this follower has. Who
+/// has the promotion in its log has all before it that there is in this history.
+fn left_behind(shared: &Shared, part: &FeedPart) -> Option<Error> {
+    let here = shared.ulog.state().position;
+    let unknown = |update: &Update| update.reach.seq > here.of(update.origin).seq;
+    let promotes = |update: &&Update| matches!(update.what, What::Epoch(_)) && unknown(update);
+    let promotion = part.updates.iter().find(promotes)?;
+    if shared.standing.lock().role.takes_writes() {
+        return None;
+    }
+    let (server, reach) =
+        here.iter().find(|(server, reach)| part.position.of(*server).seq < reach.seq)?;
+    Some(
+        Error::new(
+            ErrorKind::Conflict,
+            "this follower has updates that the new master never got: promote this one, or remove \
+             its update log and its stores to begin anew",
+        )
+        .with("new_master", promotion.origin)
+        .with("server", server)
+        .with("update", reach.seq),
+    )
 }
 
 /// One of two masters has records that nobody else has: it must not give them

@@ -1,6 +1,7 @@
 //! One server's part in replication.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use crate::loading::Loading;
 use crate::logged::LoggedKv;
 use crate::role::RoleFile;
 use crate::shared::{Running, Shared, Standing, redo};
+use crate::ulog::checkpoint::Checkpoint;
 use crate::ulog::open::UlogOptions;
 use crate::ulog::{Opened, Ulog};
 
@@ -99,16 +101,7 @@ impl Repl {
             boot,
             lock,
         ));
-        let own = shared.ulog.reach_of(shared.ulog.me()).seq > 0;
-        let lost = checkpoint
-            .is_none_or(|before| !before.closed && (before.boot != boot || boot == [0; 16]));
-        if own && takes_writes && lost {
-            tracing::warn!(
-                "the system ended unexpectedly: followers load all records anew, since the log \
-                 may lack updates that the records have"
-            );
-            shared.ulog.append_own(What::Reset, ambient.now(), Durability::Durable)?;
-        }
+        settle_power_cut(&shared, checkpoint)?;
         forget_what_is_in_memory(&shared, takes_writes)?;
         shared.checkpoint_now()?;
         let keeper = match running.thread {
@@ -154,6 +147,34 @@ fn standing(config: &Config, file: Option<RoleFile>) -> Standing {
     };
     let skew_ms = config.timestamp_skew_ms;
     Standing { role, source, skew_ms, fenced: None, stopped: false }
+}
+
+/// After a power cut the records may have updates for which nobody waited and
+/// that the log lost, if the server took writes.
+fn settle_power_cut(shared: &Shared, checkpoint: Option<Checkpoint>) -> Result<()> {
+    let boot = shared.boot;
+    let lost = match checkpoint {
+        Some(before) => !before.closed && (before.boot != boot || boot == [0; 16]),
+        None => shared.ulog.state().position != Position::default(),
+    };
+    if !lost {
+        return Ok(());
+    }
+    if shared.standing.lock().role.takes_writes() {
+        tracing::warn!(
+            "the system ended unexpectedly: followers load all records anew, since the log may \
+             lack updates that the records have"
+        );
+        shared.ulog.append_own(What::Reset, shared.ambient.now(), Durability::Durable)?;
+    } else if checkpoint.is_none_or(|before| before.wrote) {
+        // It became a follower since, and its source never had those.
+        tracing::warn!(
+            "the system ended unexpectedly while this server was a master: all records are loaded \
+             from the source, since they may have updates that the log lacks"
+        );
+        Loading::default().write(shared.ulog.disk())?;
+    }
+    Ok(())
 }
 
 /// Records that are in memory are gone, and the log says otherwise: of a master
@@ -224,7 +245,9 @@ impl Replicator for Repl {
         if address.is_empty() || address.contains('\n') {
             return Err(Error::new(ErrorKind::Invalid, "there is no address to follow"));
         }
+        let mut was_master = false;
         self.shared.stand(true, |standing| {
+            was_master = standing.role == Role::Master;
             if standing.role != Role::DualMaster {
                 standing.role = Role::Follower;
             }
@@ -233,6 +256,10 @@ impl Replicator for Repl {
             standing.fenced = None;
         })?;
         self.shared.follow.turn().await;
+        if was_master && let Err(error) = self.shared.checkpoint_now() {
+            // A power cut before the next one has all records loaded anew.
+            tracing::warn!(%error, "no checkpoint of the update log was made");
+        }
         Ok(())
     }
 
@@ -242,7 +269,9 @@ impl Replicator for Repl {
         let source = shared.standing.lock().source.clone();
         shared.stand(false, |standing| standing.source = None)?;
         shared.follow.turn().await;
-        let epoch = shared.ulog.state().epoch + 1;
+        // Newer than that of whoever fenced this server, too.
+        let known = shared.ulog.state().epoch.max(shared.heard.load(Ordering::SeqCst));
+        let epoch = known + 1;
         let begun =
             shared.ulog.append_own(What::Epoch(epoch), shared.ambient.now(), Durability::Durable);
         let begun = match begun {

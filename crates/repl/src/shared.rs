@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// Whether writes are taken: the short answer to what `standing` says.
     writes: AtomicBool,
     pub(crate) standing: Mutex<Standing>,
+    /// The newest epoch of which others told.
+    pub(crate) heard: AtomicU64,
     pub(crate) conflicts: Mutex<VecDeque<ConflictReport>>,
 }
 
@@ -118,6 +120,7 @@ impl Shared {
             checkpointing: Mutex::new(()),
             writes,
             standing: Mutex::new(standing),
+            heard: AtomicU64::new(0),
             conflicts: Mutex::default(),
         }
     }
@@ -165,6 +168,7 @@ impl Shared {
     /// Another server is the master in a newer epoch than is known here: no
     /// write is taken any more.
     pub(crate) fn fence(&self, epoch: u64) -> Error {
+        self.heard.fetch_max(epoch, Ordering::SeqCst);
         let why = format!(
             "another server was promoted, in epoch {epoch}: write there, and let this one follow it"
         );
@@ -235,6 +239,7 @@ impl Shared {
 
     pub(crate) fn checkpoint(&self, closed: bool) -> Result<()> {
         let _one = self.checkpointing.lock();
+        let wrote = self.standing.lock().role.takes_writes();
         let place = self.ulog.mark()?;
         // What is in the log below the mark may be on its way to the records.
         if !self.inflight.pass(self.patience) {
@@ -245,7 +250,7 @@ impl Shared {
             hozo_traits::exec::block_on(records.synchronise())?;
         }
         hozo_traits::exec::block_on(self.ulog.wait(self.ulog.end()))?;
-        Checkpoint { place, boot: self.boot, closed }.write(self.ulog.disk())?;
+        Checkpoint { place, boot: self.boot, closed, wrote }.write(self.ulog.disk())?;
         self.checkpointed.store(place, Ordering::Release);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hozo_traits::{FollowState, Replicator};
+use hozo_traits::{ErrorKind, FollowState, Replicator};
 
 use super::world::{Checked, Crash, Shape, World, name};
 
@@ -153,11 +153,14 @@ impl World {
         if others.iter().any(|index| self.machines[*index].up.is_none() || !self.is_whole(*index)) {
             return Ok(());
         }
-        // Who knows of an earlier promotion has what was acknowledged since.
-        let has = |index: &usize| -> (u64, u64) {
-            let machine = &self.machines[*index];
-            let epoch = machine.up.as_ref().map_or(0, |up| up.repl.status().epoch);
-            (epoch, machine.watch.position.iter().map(|(_, reach)| reach.seq).sum())
+        // Who has most of the newest reign has all that was acknowledged.
+        let has = |index: &usize| -> (Option<usize>, u64) {
+            let position = &self.machines[*index].watch.position;
+            let reign = self.reigns.iter().rposition(|(id, reach)| {
+                let here = position.of(*id);
+                here.seq > reach.seq || here == *reach
+            });
+            (reign, position.iter().map(|(_, reach)| reach.seq).sum())
         };
         let best = others.iter().copied().max_by_key(|index| has(index)).expect("there are others");
         self.note(format!("promote {} at {}", name(best), self.machines[best].watch.position));
@@ -186,6 +189,8 @@ impl World {
             if let Some(answer) = self.call(best, async move { repl.promote().await })? {
                 return match answer {
                     Ok(_) => self.promoted(best),
+                    // It lost its records in the crash.
+                    Err(error) if error.kind() == ErrorKind::Busy => Ok(()),
                     Err(error) => Err(format!("{} is not promoted: {error}", name(best))),
                 };
             }
@@ -200,6 +205,7 @@ impl World {
             self.want[index] = (index != best).then_some(best);
         }
         let machine = &self.machines[best];
+        self.reigns.push((machine.id, machine.watch.position.of(machine.id)));
         for (origin, seq, digest) in &self.acked {
             let has = machine.watch.position.of(*origin);
             if has.seq < *seq || (has.seq == *seq && has.digest != *digest) {
@@ -212,12 +218,37 @@ impl World {
         Ok(())
     }
 
+    /// Somebody may have been promoted before the master, and nobody knew of it:
+    /// then the master is promoted once more.
+    fn promote_past_others(&mut self) -> Checked {
+        let epoch = |index: usize| {
+            let up = self.machines[index].up.as_ref();
+            up.map_or(0, |up| up.repl.status().epoch)
+        };
+        let master = self.master;
+        let newest = (0..self.machines.len()).map(epoch).max().unwrap_or(0);
+        let Some(up) = &self.machines[master].up else { return Ok(()) };
+        if newest <= epoch(master) && up.repl.status().fenced.is_none() {
+            return Ok(());
+        }
+        let repl = Arc::clone(&up.repl);
+        match self.call(master, async move { repl.promote().await })? {
+            Some(Ok(epoch)) => {
+                self.note(format!("{} is the master of epoch {epoch}", name(master)));
+                self.promoted(master)
+            }
+            Some(Err(error)) => Err(format!("{}: promote: {error}", name(master))),
+            None => Ok(()),
+        }
+    }
+
     /// What an operator does from time to time: has everybody follow whom he
     /// is to follow.
     fn put_in_order(&mut self) -> Checked {
         if self.shape == Shape::Dual {
             return Ok(());
         }
+        self.promote_past_others()?;
         for index in 0..self.machines.len() {
             let Some(up) = &self.machines[index].up else { continue };
             let Some(source) = self.want[index].map(name) else { continue };
@@ -229,6 +260,9 @@ impl World {
                     Some(Err(error)) => return Err(format!("{}: follow: {error}", name(index))),
                     _ => continue,
                 }
+            }
+            if index == self.master {
+                continue;
             }
             if let Some((FollowState::Stopped, why)) = self.state_of(index) {
                 self.note(format!("{} has stopped: {why}", name(index)));

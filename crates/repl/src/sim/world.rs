@@ -1,12 +1,12 @@
 //! Servers, what happens to them, and what has to hold.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hozo_log::disk::sim::SimDisk;
-use hozo_traits::{Durability, FollowState, Position, Replicator, Role, ServerId, Timestamp, exec};
+use hozo_traits::{Durability, FollowState, Position, Reach, Replicator, Role, ServerId, Timestamp, exec};
 use parking_lot::Mutex;
 
 use super::client::{Client, Op, Report};
@@ -52,6 +52,10 @@ pub(super) struct World {
     pub(super) armed: Vec<Option<Crash>>,
     pub(super) last_crash: Vec<Option<Crash>>,
     pub(super) acked: Vec<(ServerId, u64, u32)>,
+    /// Who numbered its updates from 1 again; others may have those before.
+    pub(super) renumbered: BTreeSet<ServerId>,
+    /// Who was promoted, and with which update that began.
+    pub(super) reigns: Vec<(ServerId, Reach)>,
     pub(super) reports: Arc<Mutex<Vec<Report>>>,
     pub(super) events: VecDeque<String>,
     pub(super) ops: u64,
@@ -127,6 +131,8 @@ impl World {
             armed: vec![None; servers],
             last_crash: vec![None; servers],
             acked: Vec::new(),
+            renumbered: BTreeSet::new(),
+            reigns: Vec::new(),
             reports: Arc::default(),
             events: VecDeque::new(),
             ops: 0,
@@ -213,6 +219,9 @@ impl World {
     /// another one of this number.
     fn foreign(&self, index: usize, origin: ServerId, seq: u64, digest: u32) -> Checked {
         let name = &self.machines[index].name;
+        if self.renumbered.contains(&origin) {
+            return Ok(());
+        }
         for other in &self.machines {
             if other.index == index {
                 continue;
@@ -314,7 +323,9 @@ impl World {
                 // But for what opening said itself.
                 let seq = own.seq.saturating_sub(1);
                 let digest = machine.watch.digests.get(&(machine.id, seq)).copied();
-                left.set(machine.id, hozo_traits::Reach { seq, digest: digest.unwrap_or(0) });
+                let before = Reach { seq, digest: digest.unwrap_or(0) };
+                let others = position.iter().filter(|(id, _)| *id != machine.id);
+                left = others.chain((seq > 0).then_some((machine.id, before))).collect();
                 found = machine.watch.at(&left);
             }
             if machine.watch.known && found.is_none() && !loading {
@@ -411,6 +422,11 @@ impl World {
         machine.wiped = true;
         machine.config.role = Role::Follower;
         machine.config.follow = source;
+        // It numbers its updates from 1 again.
+        let id = self.machines[index].id;
+        self.renumbered.insert(id);
+        self.reigns.retain(|(who, _)| *who != id);
+        self.net.loaded.lock().remove(&index);
         let others = &self.machines;
         self.acked.retain(|(origin, seq, _)| {
             others.iter().any(|other| {

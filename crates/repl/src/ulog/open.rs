@@ -72,7 +72,8 @@ impl Ulog {
                 let log = Log::create(Arc::clone(&disk), made)?;
                 // So that a power cut leaves no doubt about what was durable.
                 let place = log.head();
-                Checkpoint { place, ..Checkpoint::default() }.write(&disk)?;
+                let closed = true;
+                Checkpoint { place, closed, ..Checkpoint::default() }.write(&disk)?;
                 log
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
