@@ -419,7 +419,8 @@ async fn load(
     }
     follow.note(|status| status.state = FollowState::Loading);
     let disk = shared.ulog.disk();
-    let place = loading.and_then(|loading| loading.0);
+    let of_this = |(server, place)| (server == feed.server()).then_some(place);
+    let place = loading.and_then(|loading| loading.0).and_then(of_this);
     let begun = feed.snapshot(place.clone(), reader(shared)).await;
     let mut snapshot = match begun {
         Err(error) if error.kind() == ErrorKind::VersionGone && place.is_some() => {
@@ -457,7 +458,7 @@ async fn load(
             for records in &shared.records {
                 records.synchronise().await?;
             }
-            Loading(reached.clone()).write(disk)?;
+            Loading(reached.clone().map(|place| (feed.server(), place))).write(disk)?;
         }
     }
     let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };

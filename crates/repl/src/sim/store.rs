@@ -16,6 +16,7 @@ use hozo_traits::{
     Present, PresentValue, Result, Selection,
 };
 use parking_lot::Mutex;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::tasks::{Dice, Time};
 use crate::signal::Signal;
@@ -84,6 +85,17 @@ impl Store {
         Held { store: self, stripes }
     }
 
+    /// Where in the order a key is: as in hashdbm another one in each store.
+    fn place_of<'a>(&self, key: &'a [u8]) -> (u64, &'a [u8]) {
+        (xxh3_64_with_seed(key, self.log.volume_id()), key)
+    }
+
+    fn in_order<'a>(&self, records: &'a Map) -> Vec<(&'a Bytes, &'a Bytes)> {
+        let mut all: Vec<_> = records.iter().collect();
+        all.sort_by_key(|(key, _)| self.place_of(key));
+        all
+    }
+
     fn find(&self, selection: Selection<'_>) -> Vec<Present> {
         let records = self.records.lock();
         match selection {
@@ -99,7 +111,7 @@ impl Store {
                 keys.iter().map(find).collect()
             }
             Selection::First => {
-                let first = records.first_key_value();
+                let first = self.in_order(&records).into_iter().next();
                 let present = |(key, value): (&Bytes, &Bytes)| Present {
                     key: key.clone(),
                     value: PresentValue::Is(value.clone()),
@@ -161,7 +173,7 @@ impl KvStore for Store {
         KvCapabilities {
             backend: "sim",
             persistent: true,
-            ordered: true,
+            ordered: false,
             key_bytes_max: 1 << 10,
             value_bytes_max: 1 << 16,
             update_bytes_max: 1 << 18,
@@ -214,10 +226,10 @@ impl KvStore for Store {
         let mut bytes = 0;
         let after = |key: &Bytes| match scan.start {
             Bound::Unbounded => true,
-            Bound::Included(start) => &key[..] >= start,
-            Bound::Excluded(start) => &key[..] > start,
+            Bound::Included(start) => self.place_of(key) >= self.place_of(start),
+            Bound::Excluded(start) => self.place_of(key) > self.place_of(start),
         };
-        for (key, value) in records.iter().filter(|(key, _)| after(key)) {
+        for (key, value) in self.in_order(&records).into_iter().filter(|(key, _)| after(key)) {
             if part.records.len() == scan.limit || bytes >= scan.bytes_max {
                 part.more = true;
                 break;
