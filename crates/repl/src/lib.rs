@@ -44,6 +44,7 @@ mod followers;
 mod gate;
 mod inflight;
 mod keeper;
+mod load;
 mod loading;
 mod logged;
 mod merge;

@@ -236,7 +236,7 @@ impl ChangeFeed for Feed {
 
     async fn open(&self, start: Start, reader: Reader) -> Result<Box<dyn FeedReader>> {
         let inner = self.link.over(self.inner.open(start, reader)).await?;
-        Ok(Box::new(Following { link: self.link.clone(), inner, late: None }))
+        Ok(Box::new(Following { link: self.link.clone(), inner, late: None, last: None }))
     }
 
     async fn snapshot(
@@ -255,6 +255,8 @@ struct Following {
     inner: Box<dyn FeedReader>,
     /// An acknowledgement that has not arrived.
     late: Option<(Position, u64)>,
+    /// What came last, which may come again.
+    last: Option<FeedPart>,
 }
 
 #[async_trait]
@@ -266,6 +268,11 @@ impl FeedReader for Following {
             self.link.holds()?;
             self.inner.acknowledge(&position, epoch)?;
         }
+        if let Some(last) = self.last.take()
+            && net.accident(20)
+        {
+            return self.link.over(async { Ok(last) }).await;
+        }
         let bytes = bytes_max.min(1 + net.dice.below(4000) as usize);
         let inner = &mut self.inner;
         let next = async {
@@ -275,7 +282,9 @@ impl FeedReader for Following {
                 Either::Right(_) => Ok(FeedPart::default()),
             }
         };
-        self.link.over(next).await
+        let part = self.link.over(next).await?;
+        self.last = Some(part.clone());
+        Ok(part)
     }
 
     fn acknowledge(&mut self, position: &Position, epoch: u64) -> Result<()> {
@@ -286,6 +295,9 @@ impl FeedReader for Following {
         if self.link.net.dice.one_in(4) {
             self.late = Some((position.clone(), epoch));
             return Ok(());
+        }
+        if self.link.net.accident(10) {
+            self.inner.acknowledge(position, epoch)?;
         }
         self.inner.acknowledge(position, epoch)
     }

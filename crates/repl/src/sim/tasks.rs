@@ -18,6 +18,11 @@ impl Dice {
         Dice(AtomicU64::new(seed))
     }
 
+    /// Where it is in its numbers.
+    pub(super) fn state(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
     pub(super) fn number(&self) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(step, Ordering::SeqCst).wrapping_add(step);
@@ -127,23 +132,28 @@ impl Tasks {
         }
     }
 
-    /// Polls one that can go on; whether there was any.
-    pub(super) fn poll_one(&mut self, dice: &Dice) -> bool {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Polls one that can go on; which, if there is any.
+    pub(super) fn poll_one(&mut self, dice: &Dice) -> Option<u64> {
         let number = {
             let mut ready = self.ready.lock();
             if ready.is_empty() {
-                return false;
+                return None;
             }
             let at = dice.below(ready.len() as u64) as usize;
             let number = *ready.iter().nth(at).expect("so many");
             ready.remove(&number);
             number
         };
-        let Some((_, future)) = self.all.get_mut(&number) else { return true };
+        let Some((_, future)) = self.all.get_mut(&number) else { return Some(number) };
         let waker = Waker::from(Arc::new(Ready { ready: Arc::clone(&self.ready), number }));
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             self.all.remove(&number);
         }
-        true
+        Some(number)
     }
 }
