@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use std::pin::pin;
 
 use crate::apply::Applied;
-use crate::load::{load, refuse_to_load};
+use crate::load::{CatchingUp, load, refuse_to_load};
 use crate::loading::Loading;
 use crate::shared::Shared;
 use crate::signal::Signal;
@@ -220,9 +220,13 @@ async fn attempt(
         return Ok(end);
     }
     let loading = Loading::read(shared.ulog.disk())?;
-    if loading.is_some() {
+    let catching_up = {
+        let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
+        CatchingUp::begin(shared, &*feed, loading.as_ref())?
+    };
+    let Some(mut catching_up) = catching_up else {
         return load(shared, &*feed, loading, generation, went_well).await;
-    }
+    };
     let start = match numbered {
         true => Start::After(shared.ulog.state().position),
         false => Start::Since(since(shared, &*feed)),
@@ -254,7 +258,9 @@ async fn attempt(
         // The source may not know: it was started again, or an acknowledgement was
         // lost with a connection. Somebody may wait for it, and no update be to come.
         shared.ulog.wait(shared.ulog.end()).await?;
-        updates.acknowledge(&here, epoch)?;
+        if catching_up.is_over(shared)? {
+            updates.acknowledge(&here, epoch)?;
+        }
     }
     // What the source has of this server's updates it says first.
     let mut theirs = Position::default();
@@ -301,6 +307,9 @@ async fn attempt(
         if any && numbered {
             let position = shared.ulog.state().position;
             shared.ulog.wait(shared.ulog.end()).await?;
+            if !catching_up.is_over(shared)? {
+                continue;
+            }
             updates.acknowledge(&position, shared.ulog.state().epoch)?;
         }
     }

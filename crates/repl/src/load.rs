@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hozo_traits::{
-    ChangeFeed, Durability, Effect, Error, ErrorKind, FollowState, KvStoreExt, Result, Role,
+    ChangeFeed, Durability, Effect, Error, ErrorKind, FollowState, KvStoreExt, Position, Result,
+    Role,
     Selection, SnapshotPlace,
 };
 
@@ -61,18 +62,18 @@ pub(crate) async fn load(
             records.clear(Durability::Sequenced).await?;
         }
     }
-    let (mut loaded, mut unsynced) = (0u64, 0);
+    let (mut loaded_count, mut unsynced) = (0u64, 0);
     let mut reached: Option<SnapshotPlace> = place;
     while let Some(part) = snapshot.next(PART_BYTES).await? {
         let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
-        loaded += part.records.len() as u64;
+        loaded_count += part.records.len() as u64;
         let records = shared.records.get(part.place.dbm as usize).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "the source has a DBM that this server has not")
                 .with("dbm_index", part.place.dbm)
         })?;
         put_all(&**records, &part.records).await?;
-        let of = part.of.max(loaded);
-        follow.note(|status| status.loaded = Some((loaded, of)));
+        let of = part.of.max(loaded_count);
+        follow.note(|status| status.loaded = Some((loaded_count, of)));
         reached = Some(part.place);
         unsynced += part.records.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         if unsynced > LOADED_BYTES {
@@ -92,11 +93,55 @@ pub(crate) async fn load(
         // There were no records.
         None => feed.head(),
     };
-    shared.ulog.restart(from, feed.newest(), feed.epoch())?;
-    shared.checkpoint_now()?;
-    Loading::remove(disk)?;
-    tracing::info!(records = loaded, "all records were loaded");
+    let dbm = shared.records.len() as u32;
+    let loaded = SnapshotPlace { from, dbm, key: None };
+    Loading(Some((feed.server(), loaded))).write(disk)?;
+    tracing::info!(records = loaded_count, "all records were loaded");
     Ok(End::NeedsSnapshot)
+}
+
+/// All records were loaded, each as it was at some time since the snapshot
+/// began. They are what the log says, and the server can be promoted, follow
+/// another source or acknowledge anything, only when it has the updates up to
+/// the snapshot's end.
+pub(crate) struct CatchingUp {
+    /// Until the log goes so far; `None` if it does.
+    until: Option<Position>,
+}
+
+impl CatchingUp {
+    /// Where this server is with this source, to which it has just connected;
+    /// `None` if records are to be loaded.
+    pub(crate) fn begin(
+        shared: &Shared,
+        feed: &dyn ChangeFeed,
+        loading: Option<&Loading>,
+    ) -> Result<Option<CatchingUp>> {
+        let all = shared.records.len() as u32;
+        match loading {
+            None => Ok(Some(CatchingUp { until: None })),
+            Some(Loading(Some((server, place)))) if *server == feed.server() && place.dbm == all => {
+                // Also if it was already: updates since then come again.
+                shared.ulog.restart(place.from.clone(), feed.newest(), feed.epoch())?;
+                shared.checkpoint_now()?;
+                // Of a connection that was made after the snapshot's end.
+                Ok(Some(CatchingUp { until: Some(feed.head()) }))
+            }
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Whether it has all up to the end, durably.
+    pub(crate) fn is_over(&mut self, shared: &Shared) -> Result<bool> {
+        if let Some(until) = &self.until {
+            if !shared.ulog.durable().position.covers(until) {
+                return Ok(false);
+            }
+            Loading::remove(shared.ulog.disk())?;
+            self.until = None;
+        }
+        Ok(true)
+    }
 }
 
 async fn put_all(

@@ -19,9 +19,6 @@ impl World {
         let goes_on = up.life.goes_on();
         let was_known = machine.watch.known;
         let updates = machine.watch.read(&machine.name, &shared, &mut self.known)?;
-        if was_known && !machine.watch.known {
-            machine.watch.until = self.net.loaded.lock().get(&index).cloned().unwrap_or_default();
-        }
         if goes_on {
             let durable = shared.ulog.durable().position;
             if was_known && machine.watch.known && !durable.covers(&machine.durable) {
@@ -115,10 +112,8 @@ impl World {
                 same(&machine.name, position, &machine.watch.records, &records)?;
                 continue;
             }
-            let loaded = self.net.loaded.lock().get(&machine.index).cloned().unwrap_or_default();
             let position = machine.watch.position.clone();
-            let covers = position.covers(&machine.watch.until) && position.covers(&loaded);
-            if covers && position != Position::default() {
+            if position != Position::default() {
                 self.known.state(&machine.name, &position, &records)?;
                 machine.watch.begin(&up.repl.shared, records, true);
                 machine.wiped = false;

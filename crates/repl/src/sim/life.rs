@@ -100,9 +100,7 @@ impl World {
             machine.promised[0] = (own.seq, own.digest);
         }
         let Some((expected, lost)) = found.filter(|_| !loading) else {
-            let until = std::mem::take(&mut machine.watch.until);
             machine.watch.begin(shared, records, false);
-            machine.watch.until = until;
             return Ok(());
         };
         // A master's records may have what its log lost, if that says so.
@@ -164,7 +162,6 @@ impl World {
         let id = self.machines[index].id;
         self.renumbered.insert(id);
         self.reigns.retain(|(who, _)| *who != id);
-        self.net.loaded.lock().remove(&index);
         let others = &self.machines;
         self.acked.retain(|(origin, seq, _)| {
             others.iter().any(|other| {

@@ -49,8 +49,6 @@ pub(super) struct Net {
     cut: Mutex<BTreeSet<(usize, usize)>>,
     /// How often all connections between two were dropped.
     drops: Mutex<BTreeMap<(usize, usize), u64>>,
-    /// By reader: what the source had when its snapshot was complete.
-    pub(super) loaded: Mutex<BTreeMap<usize, Position>>,
     changed: Signal,
     time: Arc<Time>,
     dice: Arc<Dice>,
@@ -68,7 +66,6 @@ impl Net {
             peers: Mutex::default(),
             cut: Mutex::default(),
             drops: Mutex::default(),
-            loaded: Mutex::default(),
             changed: Signal::default(),
             time,
             dice,
@@ -142,7 +139,7 @@ impl Network for Wire {
             head: inner.head(),
             newest: inner.newest(),
         });
-        Ok(Arc::new(Feed { link, inner, heard, shared: Arc::clone(&peer.repl.shared) }))
+        Ok(Arc::new(Feed { link, inner, heard }))
     }
 
     async fn sleep(&self, time: Duration) {
@@ -209,7 +206,6 @@ struct Feed {
     inner: Arc<dyn ChangeFeed>,
     /// What was said when it was connected, if that is all that is known.
     heard: Option<Heard>,
-    shared: Arc<crate::shared::Shared>,
 }
 
 #[async_trait]
@@ -245,8 +241,7 @@ impl ChangeFeed for Feed {
         reader: Reader,
     ) -> Result<Box<dyn SnapshotReader>> {
         let inner = self.link.over(self.inner.snapshot(after, reader)).await?;
-        let (link, shared) = (self.link.clone(), Arc::clone(&self.shared));
-        Ok(Box::new(Loading { link, inner, shared }))
+        Ok(Box::new(Loading { link: self.link.clone(), inner }))
     }
 }
 
@@ -306,18 +301,12 @@ impl FeedReader for Following {
 struct Loading {
     link: Link,
     inner: Box<dyn SnapshotReader>,
-    shared: Arc<crate::shared::Shared>,
 }
 
 #[async_trait]
 impl SnapshotReader for Loading {
     async fn next(&mut self, bytes_max: usize) -> Result<Option<SnapshotPart>> {
         let bytes = bytes_max.min(1 + self.link.net.dice.below(4000) as usize);
-        let part = self.link.over(self.inner.next(bytes)).await?;
-        if part.is_none() {
-            let position = self.shared.ulog.state().position;
-            self.link.net.loaded.lock().insert(self.link.reader.0, position);
-        }
-        Ok(part)
+        self.link.over(self.inner.next(bytes)).await
     }
 }

@@ -19,10 +19,8 @@ pub(super) struct Watch {
     pub(super) position: Position,
     /// What the records have to be.
     pub(super) records: Vec<Map>,
-    /// Whether `records` is known: not while a snapshot is loaded, and not
-    /// until all is there that may have been in it.
+    /// Whether `records` is known: not while a snapshot is loaded.
     pub(super) known: bool,
-    pub(super) until: Position,
     /// The digests of all updates that the log has, or had.
     pub(super) digests: BTreeMap<(ServerId, u64), u32>,
     /// The updates since `base`.
