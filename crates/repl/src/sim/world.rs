@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hozo_log::disk::sim::SimDisk;
-use hozo_traits::{Durability, FollowState, Position, Reach, Replicator, Role, ServerId, Timestamp, exec};
+use hozo_traits::{
+    Durability, FollowState, Position, Reach, Replicator, Role, ServerId, Timestamp, exec,
+};
 use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
