@@ -1,6 +1,7 @@
 //! Replication between processes, as docs/replication.md says, and with whatever
 //! ends one of them.
 
+mod ends;
 mod failover;
 mod page;
 mod server;
@@ -11,4 +12,10 @@ use crate::case::Case;
 pub(crate) const CASES: &[Case] = &[
     Case::new("the_commands_of_its_page_work", page::commands),
     Case::new("no_acknowledged_write_is_lost_through_failovers", failover::no_write_is_lost),
+    Case::new(
+        "a_master_that_stood_still_answers_nothing_after_a_promotion",
+        ends::a_master_that_stood_still,
+    ),
+    Case::new("a_follower_that_ends_often_has_the_same", ends::a_follower_that_ends_often),
+    Case::new("two_masters_that_end_settle", ends::two_masters_that_end),
 ];
