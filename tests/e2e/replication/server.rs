@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hozo_tests::{Ran, Run, Running, Scratch};
+use hozo_tests::{Ran, Run, Running, Scratch, free_port};
 use serde_json::Value;
 
 /// Nothing that is waited for takes longer on a slow machine.
@@ -16,13 +16,25 @@ pub(super) struct Server {
     id: u32,
     /// More of its `[replication.main]`.
     more: String,
+    /// Where it listens besides, for those who know no sockets that are files.
+    port: Option<u16>,
     running: Option<Running>,
 }
 
 impl Server {
     /// A server that has never run.
     pub(super) fn new(id: u32, more: &str) -> Server {
-        Server { scratch: Scratch::empty(), id, more: more.to_owned(), running: None }
+        Server { scratch: Scratch::empty(), id, more: more.to_owned(), port: None, running: None }
+    }
+
+    /// One that listens on a port of loopback as well.
+    pub(super) fn with_port(id: u32) -> Server {
+        Server { port: Some(free_port()), ..Server::new(id, "") }
+    }
+
+    /// The address with that port.
+    pub(super) fn at_port(&self) -> String {
+        format!("127.0.0.1:{}", self.port.expect("it has one"))
     }
 
     pub(super) fn address(&self) -> String {
@@ -31,10 +43,12 @@ impl Server {
 
     /// Starts it as a master, or as what `follow` says: keys of its section.
     pub(super) fn start(&mut self, follow: &str) {
+        let mut listen = vec!["unix:dbm.sock".to_owned()];
+        listen.extend(self.port.map(|_| self.at_port()));
         let config = format!(
             "[store.main]\nbackend = \"hashdbm\"\npath = \"data\"\n\n[[dbm]]\nname = \"casket\"\n\n\
              [replication.main]\nkind = \"ulog\"\nserver_id = {}\ndir = \"ulog\"\nsegment_bytes = \
-             65536\n{}\n{follow}\n\n[[frontend]]\nkind = \"rpc\"\nlisten = \"unix:dbm.sock\"\n",
+             65536\n{}\n{follow}\n\n[[frontend]]\nkind = \"rpc\"\nlisten = {listen:?}\n",
             self.id, self.more
         );
         self.scratch.write("hozo.toml", &config);

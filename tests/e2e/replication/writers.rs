@@ -45,7 +45,7 @@ impl Writers {
     pub(super) fn start(servers: &[&Server], writers: usize, write: Write) -> Writers {
         let runtime = runtime();
         let _within = runtime.enter();
-        let client = |server: &&Server| client(server);
+        let client = |server: &&Server| client(&server.address());
         let shared = Arc::new(Shared {
             clients: servers.iter().map(client).collect(),
             master: AtomicUsize::new(0),
@@ -122,9 +122,14 @@ async fn write(client: &Client, records: &[(Bytes, Bytes)]) -> Result<()> {
 
 /// All records of a server.
 pub(super) fn records_of(server: &Server) -> Records {
+    records_at(&server.address())
+}
+
+/// All records of the server at an address.
+pub(super) fn records_at(address: &str) -> Records {
     let runtime = runtime();
     runtime.block_on(async {
-        let mut scan = client(server).dbm(0).scan();
+        let mut scan = client(address).dbm(0).scan();
         let mut records = Records::new();
         while let Some((key, value)) = scan.try_next().await.expect("a scan goes well") {
             assert_eq!(records.insert(key.clone(), value), None, "{key:?} was scanned twice");
@@ -141,9 +146,9 @@ pub(super) fn none_is_lost(answered: &Records, records: &Records) {
     assert!(lost.is_empty(), "of {} answered writes these are lost: {lost:?}", answered.len());
 }
 
-fn client(server: &Server) -> Client {
-    let client = Client::builder(server.address()).timeout(TIMEOUT).lazy();
-    client.expect("the address of a socket is right")
+fn client(address: &str) -> Client {
+    let client = Client::builder(address).timeout(TIMEOUT).lazy();
+    client.expect("the address of a server is right")
 }
 
 fn runtime() -> Runtime {
