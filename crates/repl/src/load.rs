@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hozo_traits::{
     ChangeFeed, Durability, Effect, Error, ErrorKind, FollowState, KvStoreExt, Position, Result,
-    Role,
-    Selection, SnapshotPlace,
+    Role, Selection, SnapshotPlace,
 };
 
 use crate::follow::{Applying, End, PART_BYTES, reader};
@@ -120,7 +119,9 @@ impl CatchingUp {
         let all = shared.records.len() as u32;
         match loading {
             None => Ok(Some(CatchingUp { until: None })),
-            Some(Loading(Some((server, place)))) if *server == feed.server() && place.dbm == all => {
+            Some(Loading(Some((server, place))))
+                if *server == feed.server() && place.dbm == all =>
+            {
                 // Also if it was already: updates since then come again.
                 shared.ulog.restart(place.from.clone(), feed.newest(), feed.epoch())?;
                 shared.checkpoint_now()?;

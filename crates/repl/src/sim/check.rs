@@ -157,12 +157,7 @@ pub(super) fn plausible(
     Ok(())
 }
 
-pub(super) fn same(
-    name: &str,
-    position: &Position,
-    expected: &[Map],
-    records: &[Map],
-) -> Checked {
+pub(super) fn same(name: &str, position: &Position, expected: &[Map], records: &[Map]) -> Checked {
     for (dbm, (expected, records)) in expected.iter().zip(records).enumerate() {
         let keys: BTreeSet<_> = expected.keys().chain(records.keys()).collect();
         for key in keys {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hozo_log::disk::sim::SimDisk;
-use hozo_traits::{Durability, FollowState, Position, Reach, Replicator, Role, ServerId, Timestamp, exec};
+use hozo_traits::{
+    Durability, FollowState, Position, Reach, Replicator, Role, ServerId, Timestamp, exec,
+};
 use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -99,7 +101,7 @@ impl World {
         let chain = dice.one_in(2);
         let mut want = vec![None; servers];
         let mut machines = Vec::new();
-        for index in 0..servers {
+        for (index, wanted) in want.iter_mut().enumerate() {
             let (role, source) = match (shape, index) {
                 (Shape::Tree, 0) => (Role::Master, None),
                 (Shape::Dual, 0) => (Role::DualMaster, Some(1)),
@@ -107,7 +109,7 @@ impl World {
                 _ if chain => (Role::Follower, Some(index - 1)),
                 _ => (Role::Follower, Some(0)),
             };
-            want[index] = source;
+            *wanted = source;
             let mut config = Config::new(at_index(index), "sim");
             config.role = role;
             config.follow = source.map(name);
