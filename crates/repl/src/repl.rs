@@ -64,16 +64,22 @@ impl Repl {
         hozo_directory::make(&config.dir)?;
         let lock = Lock::acquire(&config.dir, LOCK_FILE, LOCK_TIMEOUT)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(&config.dir)?);
-        Self::open_on(disk, config, dbms, ambient, boot(), Running::default(), Some(lock))
+        Self::open_on(
+            disk,
+            config,
+            dbms,
+            ambient,
+            Running { boot: boot(), ..Running::default() },
+            Some(lock),
+        )
     }
 
-    /// The same on any disk; `boot` says which run of the system it is.
+    /// The same on any disk.
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         config: Config,
         dbms: Vec<(String, Arc<dyn KvStore>)>,
         ambient: Arc<dyn Ambient>,
-        boot: [u8; 16],
         running: Running,
         lock: Option<Lock>,
     ) -> Result<Open> {
@@ -98,7 +104,6 @@ impl Repl {
             Arc::new(ulog),
             records,
             standing,
-            boot,
             lock,
         ));
         settle_power_cut(&shared, checkpoint)?;

@@ -64,13 +64,20 @@ pub(crate) struct Running {
     pub(crate) clock: Clock,
     /// For so long a checkpoint waits for updates that are under way.
     pub(crate) patience: Duration,
+    /// Which run of the system it is; zeros if that is not known.
+    pub(crate) boot: [u8; 16],
     /// Whether a thread does what is done from time to time.
     pub(crate) thread: bool,
 }
 
 impl Default for Running {
     fn default() -> Running {
-        Running { clock: Clock::system(), patience: Duration::from_secs(10), thread: true }
+        Running {
+            clock: Clock::system(),
+            patience: Duration::from_secs(10),
+            boot: [0; 16],
+            thread: true,
+        }
     }
 }
 
@@ -96,7 +103,6 @@ impl Shared {
         ulog: Arc<Ulog>,
         records: Vec<Arc<dyn KvStore>>,
         standing: Standing,
-        boot: [u8; 16],
         lock: Option<Lock>,
     ) -> Shared {
         ulog.remember_changes(standing.role == Role::DualMaster);
@@ -114,7 +120,7 @@ impl Shared {
             unsettled: Unsettled::default(),
             inflight: Inflight::default(),
             follow: Follow::default(),
-            boot,
+            boot: running.boot,
             _lock: lock,
             checkpointed: AtomicU64::new(0),
             checkpointing: Mutex::new(()),

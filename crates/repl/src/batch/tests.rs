@@ -24,7 +24,7 @@ fn open(role: Role) -> Open {
     let store = memory::open(&memory::Config::default(), ambient.clone()).expect("opened");
     let records = store.records("casket").expect("records");
     let dbms = vec![("casket".to_owned(), records)];
-    Repl::open_on(disk, config, dbms, ambient, [1; 16], running, None).expect("opened")
+    Repl::open_on(disk, config, dbms, ambient, running, None).expect("opened")
 }
 
 /// Applies one update of server 2; answers whether it is in the records before

@@ -114,13 +114,13 @@ impl Machine {
         let running = Running {
             clock: Clock::Counted(Arc::clone(&time.micros)),
             patience: Duration::ZERO,
+            boot: [self.boot + 1; 16],
             thread: false,
         };
         let ambient: Arc<dyn Ambient> = Arc::clone(&self.ambient) as Arc<dyn Ambient>;
         let (disk, config) = (subdir("ulog")?, self.config.clone());
-        let Open { repl, dbms } = time.in_hurry(|| {
-            Repl::open_on(disk, config, records, ambient, [self.boot + 1; 16], running, None)
-        })?;
+        let Open { repl, dbms } =
+            time.in_hurry(|| Repl::open_on(disk, config, records, ambient, running, None))?;
         let life = Life { disk: Arc::clone(&self.disk), over: AtomicBool::new(false) };
         Ok(Up { repl, dbms, stores, life: Arc::new(life) })
     }

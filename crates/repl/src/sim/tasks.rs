@@ -97,10 +97,12 @@ impl Time {
     }
 }
 
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
 /// What runs, each in a group that can be ended.
 #[derive(Default)]
 pub(super) struct Tasks {
-    all: BTreeMap<u64, (usize, Pin<Box<dyn Future<Output = ()>>>)>,
+    all: BTreeMap<u64, (usize, Task)>,
     ready: Arc<Mutex<BTreeSet<u64>>>,
     ever: u64,
 }

@@ -28,11 +28,14 @@ pub(super) struct Watch {
     pub(super) base: (Position, Vec<Map>),
 }
 
+/// A position, to be found: servers, numbers, digests.
+type Numbers = Vec<(u32, u64, u32)>;
+
 /// What all servers together have shown.
 #[derive(Default)]
 pub(super) struct Known {
     /// What the records are at a position, whoever is there.
-    states: BTreeMap<Vec<(u32, u64, u32)>, (u64, String)>,
+    states: BTreeMap<Numbers, (u64, String)>,
 }
 
 pub(super) fn sum(records: &[Map]) -> u64 {

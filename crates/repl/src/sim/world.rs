@@ -101,7 +101,7 @@ impl World {
         let chain = dice.one_in(2);
         let mut want = vec![None; servers];
         let mut machines = Vec::new();
-        for index in 0..servers {
+        for (index, wanted) in want.iter_mut().enumerate() {
             let (role, source) = match (shape, index) {
                 (Shape::Tree, 0) => (Role::Master, None),
                 (Shape::Dual, 0) => (Role::DualMaster, Some(1)),
@@ -109,7 +109,7 @@ impl World {
                 _ if chain => (Role::Follower, Some(index - 1)),
                 _ => (Role::Follower, Some(0)),
             };
-            want[index] = source;
+            *wanted = source;
             let mut config = Config::new(at_index(index), "sim");
             config.role = role;
             config.follow = source.map(name);
