@@ -254,7 +254,8 @@ impl Replicator for Repl {
             newest: durable.newest,
             log_bytes: shared.ulog.bytes(),
             source: shared.follow.status(),
-            followers: shared.followers.status(&durable.position),
+            // What is answered and not yet durable, and so not given, they lack as well.
+            followers: shared.followers.status(&state.position),
             head: durable.position,
             ack: shared.config.ack,
             conflicts: state.conflicts,

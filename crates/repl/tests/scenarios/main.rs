@@ -68,6 +68,36 @@ fn a_follower_goes_on_where_it_was() {
     assert_eq!(all, ["1", "2", "3"].map(|value| Some(value.to_owned())));
 }
 
+/// Answered is not yet on stable storage, and what is not there is not given.
+#[test]
+fn who_has_everything_has_what_was_answered() {
+    let net = Net::default();
+    let master = Server::new(&net, "one", 1, |_| {});
+    let mut follower = follower(&net, "two", 2, "one");
+    let sequenced = |n: usize| {
+        let set = master.dbm().set("n".into(), n.to_string().into(), true, Durability::Sequenced);
+        block_on(set).unwrap();
+    };
+    follower.catch_up(&master);
+    for n in 0..50 {
+        sequenced(n);
+        master.until("its follower has all", |master| {
+            master.repl().status().followers.iter().all(|follower| follower.behind == 0)
+        });
+        assert_eq!(follower.get("n"), Some(n.to_string()));
+    }
+    for n in 50..60 {
+        follower.stop();
+        sequenced(n);
+        follower.start();
+        follower.until("it has all", |follower| {
+            let source = follower.repl().status().source;
+            source.is_some_and(|s| s.state == FollowState::Following && s.behind == 0)
+        });
+        assert_eq!(follower.get("n"), Some(n.to_string()));
+    }
+}
+
 #[test]
 fn a_source_that_was_started_again_hears_what_its_follower_has() {
     let net = Net::default();
