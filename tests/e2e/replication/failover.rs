@@ -67,7 +67,7 @@ pub(super) fn no_write_is_lost() {
     let answered = writers.end();
     println!("{} writes were answered; {anew} old masters had to begin anew", answered.len());
     let [one, two] = &mut servers;
-    let (master, follower) = if rounds % 2 == 0 { (one, two) } else { (two, one) };
+    let (master, follower) = if rounds.is_multiple_of(2) { (one, two) } else { (two, one) };
     master.settled(1);
     follower.settled(0);
     let records = records_of(master);

@@ -166,7 +166,7 @@ pub(super) fn utility() {
     };
     // It gets what was answered, and ends with 1 however it went.
     let ran = utility(&["replicate", "--items", "0", "--wait", "0", "--escape"]);
-    let fields = ran.stdout.lines().map(|line| line.splitn(2, '\t').nth(1).expect("a time"));
+    let fields = ran.stdout.lines().map(|line| line.split_once('\t').expect("a time").1);
     let expected = [
         "1\t0\tSET\tgone\tx",
         "1\t0\tCLEAR",
