@@ -164,7 +164,7 @@ pub(super) fn same(name: &str, position: &Position, expected: &[Map], records: &
             let (is, should) = (records.get(key), expected.get(key));
             if is != should {
                 return Err(format!(
-                    "{name} at {position}: dbm {dbm} {key:?} is {:.30?}, and the log says {:.30?}",
+                    "{name} at {position}: dbm {dbm} {key:?} is {:.50?}, and has to be {:.50?}",
                     is, should
                 ));
             }
