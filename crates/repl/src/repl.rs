@@ -330,3 +330,6 @@ impl Replicator for Repl {
         checkpointed
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
