@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hozo_log::disk::sim::SimDisk;
-use hozo_traits::{Position, Reach, Role};
+use hozo_traits::{Reach, Role};
 
 use super::check::plausible;
 use super::machine::Up;
@@ -153,7 +153,11 @@ impl World {
         let machine = &mut self.machines[index];
         machine.disk = Arc::new(SimDisk::new());
         machine.watch = Watch::default();
-        machine.durable = Position::default();
+        for (id, reach) in std::mem::take(&mut machine.durable).iter() {
+            if reach.seq > self.wiped.of(id).seq {
+                self.wiped.set(id, reach);
+            }
+        }
         machine.promised = [(0, 0); 2];
         machine.wiped = true;
         machine.config.role = Role::Follower;
