@@ -347,3 +347,6 @@ impl Replicator for Repl {
         checkpointed
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

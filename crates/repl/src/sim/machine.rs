@@ -121,7 +121,11 @@ impl Machine {
         let (disk, config) = (subdir("ulog")?, self.config.clone());
         let Open { repl, dbms } =
             time.in_hurry(|| Repl::open_on(disk, config, records, ambient, running, None))?;
-        let life = Life { disk: Arc::clone(&self.disk), over: AtomicBool::new(false) };
+        let life = Life {
+            disk: Arc::clone(&self.disk),
+            over: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+        };
         Ok(Up { repl, dbms, stores, life: Arc::new(life) })
     }
 }

@@ -104,7 +104,8 @@ impl World {
     fn arm(&mut self, index: usize) {
         let crash = self.draw_crash(index);
         let machine = &self.machines[index];
-        if machine.up.is_none() {
+        // One that has happened is not yet known.
+        if machine.up.is_none() || machine.disk.has_image() {
             return;
         }
         let at = machine.disk.operations() + 1 + self.dice.below(40);

@@ -231,6 +231,17 @@ impl Ulog {
         Ok(!tail.recent.is_empty())
     }
 
+    /// From here on the log is needed to find conflicts after it was opened again:
+    /// the other master may be about to give updates that did not know of these.
+    pub(crate) fn needed_from(&self) -> Result<Option<Place>> {
+        let mut tail = self.core.tail.lock();
+        self.recall(&mut tail, 0)?;
+        let Some(first) = tail.recent.first() else { return Ok(None) };
+        let _pin = self.pins.read_recursive();
+        let found = self.places.behind(&self.core.log, self.core.me, first.saturating_sub(1))?;
+        Ok(Some(found.map_or(0, |(place, _)| place)))
+    }
+
     /// Has what was changed here before the log was opened remembered, from the
     /// log, if that is needed and was not done: all after a number of this
     /// server's, which the one that is followed knows.
