@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hozo_traits::{ErrorKind, FollowState, Replicator, Result, ServerId};
+use hozo_traits::{ErrorKind, FollowState, Reach, Replicator, Result, ServerId};
 
 use super::world::{Checked, Shape, World, name};
 
@@ -56,7 +56,10 @@ impl World {
         };
         let best = others.iter().copied().max_by_key(|index| has(index)).expect("there are others");
         // Who has nothing of the newest reign is promoted only if nothing is lost.
-        let newest = has(&best).0.map_or(0, |reign| reign + 1) == self.reigns.len();
+        // So is one whose numbers may be those of an earlier life.
+        let again = |(id, _): &(ServerId, Reach)| self.renumbered.contains(id);
+        let newest = has(&best).0.map_or(0, |reign| reign + 1) == self.reigns.len()
+            && !self.reigns.last().is_some_and(again);
         if !newest && !self.acked.iter().all(|acked| self.has(best, acked)) {
             return Ok(());
         }
