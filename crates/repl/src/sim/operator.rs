@@ -110,9 +110,12 @@ impl World {
 
     fn promoted(&mut self, best: usize) -> Checked {
         self.count("promotions");
-        self.master = best;
+        let old = std::mem::replace(&mut self.master, best);
         for index in 0..self.machines.len() {
-            self.want[index] = (index != best).then_some(best);
+            // Some get it through the old master, which they tell of it.
+            let through_old = index != old && self.dice.one_in(3);
+            let source = if through_old { old } else { best };
+            self.want[index] = (index != best).then_some(source);
         }
         let machine = &self.machines[best];
         self.reigns.push((machine.id, machine.watch.position.of(machine.id)));
@@ -164,6 +167,10 @@ impl World {
         for index in 0..self.machines.len() {
             let Some(up) = &self.machines[index].up else { continue };
             let Some(source) = self.want[index].map(name) else { continue };
+            // Nobody thinks of everything.
+            if self.dice.one_in(3) && !self.net.calm.load(Ordering::SeqCst) {
+                continue;
+            }
             let status = up.repl.status();
             if status.source.as_ref().map(|source| &source.address) != Some(&source) {
                 let (repl, life) = (Arc::clone(&up.repl), Arc::clone(&up.life));

@@ -33,7 +33,7 @@ impl World {
         match self.dice.below(100) {
             0..=49 => {
                 let writer = match self.shape {
-                    _ if self.dice.one_in(12) => any,
+                    _ if self.dice.one_in(6) => any,
                     Shape::Tree => self.master,
                     Shape::Dual => any.min(1),
                 };
