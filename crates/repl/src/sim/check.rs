@@ -62,13 +62,14 @@ impl World {
         let name = self.machines[index].name.clone();
         let promise = report.outcome.map_err(|what| format!("{name}: {what}"))?;
         self.count(match promise {
+            Promise::None => "fenced",
             Promise::Made => "made",
             Promise::Durable => "durable",
             Promise::Acked => "acked",
         });
         let alive =
             self.machines[index].up.as_ref().is_some_and(|up| Arc::ptr_eq(&up.life, &report.life));
-        if report.seq == 0 || !alive {
+        if promise == Promise::None || report.seq == 0 || !alive {
             return Ok(());
         }
         let machine = &mut self.machines[index];

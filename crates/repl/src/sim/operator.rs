@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hozo_traits::{ErrorKind, FollowState, Reach, Replicator, Result, ServerId};
+use hozo_traits::{ErrorKind, FollowState, Reach, Replicator, Result, Role, ServerId};
 
 use super::world::{Checked, Shape, World, name};
 
@@ -112,10 +112,10 @@ impl World {
         self.count("promotions");
         let old = std::mem::replace(&mut self.master, best);
         for index in 0..self.machines.len() {
-            // Some get it through the old master, which they tell of it.
-            let through_old = index != old && self.dice.one_in(3);
-            let source = if through_old { old } else { best };
-            self.want[index] = (index != best).then_some(source);
+            self.want[index] = (index != best).then_some(best);
+            if self.dice.one_in(2) {
+                self.net.heal(index, old);
+            }
         }
         let machine = &self.machines[best];
         self.reigns.push((machine.id, machine.watch.position.of(machine.id)));
@@ -157,6 +157,31 @@ impl World {
         }
     }
 
+    /// An operator's mistake: a follower is given a master that is none any more,
+    /// and clients go there, too.
+    pub(super) fn follow_wrong(&mut self, index: usize) -> Checked {
+        let is_wrong = |at: &usize| {
+            let up = self.machines[*at].up.as_ref();
+            *at != self.master && up.is_some_and(|up| up.repl.status().role == Role::Master)
+        };
+        let wrong = (0..self.machines.len()).find(is_wrong).filter(|wrong| *wrong != index);
+        let (Some(wrong), Some(up)) = (wrong, &self.machines[index].up) else { return Ok(()) };
+        if index == self.master {
+            return Ok(());
+        }
+        let (repl, source) = (Arc::clone(&up.repl), name(wrong));
+        self.note(format!("{} follows {source}, by mistake", name(index)));
+        self.net.heal(index, wrong);
+        if let Some(Err(error)) = self.call(index, async move { repl.follow(&source, 0).await })? {
+            return Err(format!("{}: follow: {error}", name(index)));
+        }
+        for _ in 0..6 {
+            self.run(20_000)?;
+            self.ask(wrong);
+        }
+        Ok(())
+    }
+
     /// What an operator does from time to time: has everybody follow whom he
     /// is to follow.
     pub(super) fn put_in_order(&mut self) -> Checked {
@@ -167,11 +192,12 @@ impl World {
         for index in 0..self.machines.len() {
             let Some(up) = &self.machines[index].up else { continue };
             let Some(source) = self.want[index].map(name) else { continue };
-            // Nobody thinks of everything.
-            if self.dice.one_in(3) && !self.net.calm.load(Ordering::SeqCst) {
+            let status = up.repl.status();
+            // Nobody thinks of everything, and least of who is gone.
+            let forgotten = if status.role == Role::Follower { 4 } else { 2 };
+            if self.dice.one_in(forgotten) && !self.net.calm.load(Ordering::SeqCst) {
                 continue;
             }
-            let status = up.repl.status();
             if status.source.as_ref().map(|source| &source.address) != Some(&source) {
                 let (repl, life) = (Arc::clone(&up.repl), Arc::clone(&up.life));
                 self.note(format!("{} follows {source}", name(index)));

@@ -66,7 +66,7 @@ impl World {
                 self.net.heal(any, other);
                 Ok(())
             }
-            74..=76 => {
+            76 => {
                 self.net.drop_connections(any, other);
                 Ok(())
             }
@@ -90,6 +90,7 @@ impl World {
                 }
                 Ok(())
             }
+            74 | 75 if self.shape == Shape::Tree => self.follow_wrong(any),
             94 if self.shape == Shape::Tree && any != self.master => self.wipe(any),
             _ => self.put_in_order(),
         }
