@@ -266,7 +266,10 @@ async fn attempt(
     // What the source has of this server's updates it says first.
     let mut theirs = Position::default();
     loop {
-        let part = updates.next(PART_BYTES).await?;
+        let part = match updates.next(PART_BYTES).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => return Ok(End::Stopped(error)),
+            part => part?,
+        };
         let any = !part.updates.is_empty();
         if any {
             let Some(_applying) = Applying::begin(follow, generation) else {

@@ -162,7 +162,7 @@ impl Client {
                 _ => Promise::Made,
             }),
             Err(error) if fenced => match says_promoted(&error) {
-                true => return,
+                true => Ok(Promise::None),
                 false => Err(format!("a fenced server does not say why: {error}")),
             },
             Err(error) => match error.kind() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hozo_log::disk::Disk;
 use hozo_log::disk::sim::SimDisk;
 use hozo_traits::{Reach, Role};
 
@@ -142,7 +143,15 @@ impl World {
     }
 
     /// Throws away what a server has; it begins anew as a follower.
+    /// Not while another one loads records, perhaps its own: that one cannot know
+    /// that the server of this id is not the same any more.
     pub(super) fn wipe(&mut self, index: usize) -> Checked {
+        for other in self.machines.iter().filter(|other| other.index != index) {
+            let disk = other.disk.subdir("ulog").map_err(|e| e.to_string())?;
+            if Loading::read(&disk).map_err(|e| e.to_string())?.is_some() {
+                return Ok(());
+            }
+        }
         self.note(format!("wipe {}", name(index)));
         self.count("wipes");
         if self.machines[index].up.is_some() {

@@ -47,6 +47,8 @@ impl Ambient for Odd {
 /// What a client was promised of an update.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Promise {
+    /// It was refused, since another server was promoted.
+    None,
     /// It is there after a crash of the process.
     Made,
     /// It is there after a power cut.

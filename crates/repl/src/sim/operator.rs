@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hozo_traits::{ErrorKind, FollowState, Replicator, Result, ServerId};
+use hozo_traits::{ErrorKind, FollowState, Reach, Replicator, Result, Role, ServerId};
 
 use super::world::{Checked, Shape, World, name};
 
@@ -56,7 +56,10 @@ impl World {
         };
         let best = others.iter().copied().max_by_key(|index| has(index)).expect("there are others");
         // Who has nothing of the newest reign is promoted only if nothing is lost.
-        let newest = has(&best).0.map_or(0, |reign| reign + 1) == self.reigns.len();
+        // So is one whose numbers may be those of an earlier life.
+        let again = |(id, _): &(ServerId, Reach)| self.renumbered.contains(id);
+        let newest = has(&best).0.map_or(0, |reign| reign + 1) == self.reigns.len()
+            && !self.reigns.last().is_some_and(again);
         if !newest && !self.acked.iter().all(|acked| self.has(best, acked)) {
             return Ok(());
         }
@@ -107,9 +110,12 @@ impl World {
 
     fn promoted(&mut self, best: usize) -> Checked {
         self.count("promotions");
-        self.master = best;
+        let old = std::mem::replace(&mut self.master, best);
         for index in 0..self.machines.len() {
             self.want[index] = (index != best).then_some(best);
+            if self.dice.one_in(2) {
+                self.net.heal(index, old);
+            }
         }
         let machine = &self.machines[best];
         self.reigns.push((machine.id, machine.watch.position.of(machine.id)));
@@ -151,6 +157,31 @@ impl World {
         }
     }
 
+    /// An operator's mistake: a follower is given a master that is none any more,
+    /// and clients go there, too.
+    pub(super) fn follow_wrong(&mut self, index: usize) -> Checked {
+        let is_wrong = |at: &usize| {
+            let up = self.machines[*at].up.as_ref();
+            *at != self.master && up.is_some_and(|up| up.repl.status().role == Role::Master)
+        };
+        let wrong = (0..self.machines.len()).find(is_wrong).filter(|wrong| *wrong != index);
+        let (Some(wrong), Some(up)) = (wrong, &self.machines[index].up) else { return Ok(()) };
+        if index == self.master {
+            return Ok(());
+        }
+        let (repl, source) = (Arc::clone(&up.repl), name(wrong));
+        self.note(format!("{} follows {source}, by mistake", name(index)));
+        self.net.heal(index, wrong);
+        if let Some(Err(error)) = self.call(index, async move { repl.follow(&source, 0).await })? {
+            return Err(format!("{}: follow: {error}", name(index)));
+        }
+        for _ in 0..6 {
+            self.run(20_000)?;
+            self.ask(wrong);
+        }
+        Ok(())
+    }
+
     /// What an operator does from time to time: has everybody follow whom he
     /// is to follow.
     pub(super) fn put_in_order(&mut self) -> Checked {
@@ -162,6 +193,11 @@ impl World {
             let Some(up) = &self.machines[index].up else { continue };
             let Some(source) = self.want[index].map(name) else { continue };
             let status = up.repl.status();
+            // Nobody thinks of everything, and least of who is gone.
+            let forgotten = if status.role == Role::Follower { 4 } else { 2 };
+            if self.dice.one_in(forgotten) && !self.net.calm.load(Ordering::SeqCst) {
+                continue;
+            }
             if status.source.as_ref().map(|source| &source.address) != Some(&source) {
                 let (repl, life) = (Arc::clone(&up.repl), Arc::clone(&up.life));
                 self.note(format!("{} follows {source}", name(index)));

@@ -33,7 +33,7 @@ impl World {
         match self.dice.below(100) {
             0..=49 => {
                 let writer = match self.shape {
-                    _ if self.dice.one_in(12) => any,
+                    _ if self.dice.one_in(6) => any,
                     Shape::Tree => self.master,
                     Shape::Dual => any.min(1),
                 };
@@ -66,7 +66,7 @@ impl World {
                 self.net.heal(any, other);
                 Ok(())
             }
-            74..=76 => {
+            76 => {
                 self.net.drop_connections(any, other);
                 Ok(())
             }
@@ -90,6 +90,7 @@ impl World {
                 }
                 Ok(())
             }
+            74 | 75 if self.shape == Shape::Tree => self.follow_wrong(any),
             94 if self.shape == Shape::Tree && any != self.master => self.wipe(any),
             _ => self.put_in_order(),
         }

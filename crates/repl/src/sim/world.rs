@@ -203,8 +203,12 @@ impl World {
 
     /// Looks at what has happened.
     fn look(&mut self) -> Checked {
+        let mut updates = Vec::new();
         for index in 0..self.machines.len() {
-            self.observe(index)?;
+            updates.push(self.observe(index)?);
+        }
+        for (index, updates) in updates.iter().enumerate() {
+            updates.iter().try_for_each(|update| self.foreign(index, update))?;
         }
         for index in 0..self.machines.len() {
             if let Some(image) = self.machines[index].disk.image() {
