@@ -227,6 +227,14 @@ async fn attempt(
     let Some(mut catching_up) = catching_up else {
         return load(shared, &*feed, loading, generation, went_well).await;
     };
+    if numbered && has_records_of_its_own(shared).await? {
+        return Ok(End::Stopped(Error::new(
+            ErrorKind::Conflict,
+            "this server has records of which its update log knows nothing, and following would \
+             mix them with its source's: remove its stores to begin anew as a follower, or let \
+             it be a master",
+        )));
+    }
     let start = match numbered {
         true => Start::After(shared.ulog.state().position),
         false => Start::Since(since(shared, &*feed)),
@@ -340,6 +348,21 @@ fn since(shared: &Shared, feed: &dyn ChangeFeed) -> Timestamp {
     let skew = shared.standing.lock().skew_ms;
     let micros = known.as_micros() as i128 + i128::from(skew) * 1000;
     Timestamp::from_micros(u64::try_from(micros.max(0)).unwrap_or(u64::MAX))
+}
+
+/// Whether there are records although nothing was ever logged: from before there was
+/// a log, or the log was removed.
+async fn has_records_of_its_own(shared: &Shared) -> Result<bool> {
+    let follower = shared.standing.lock().role == Role::Follower;
+    if !follower || shared.ulog.state().position != Position::default() {
+        return Ok(false);
+    }
+    for records in &shared.records {
+        if records.count().await? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a source can be followed at all.

@@ -51,6 +51,23 @@ fn records_from_before_there_was_a_log_come_to_followers() {
 }
 
 #[test]
+fn records_that_no_log_knows_of_are_not_mixed_with_those_of_a_source() {
+    let net = Net::default();
+    let master = Server::new(&net, "one", 1, |_| {});
+    master.set("a", "1").unwrap();
+    let mut follower = follower(&net, "two", 2, "one");
+    follower.catch_up(&master);
+    follower.set_unlogged(&[("mine", "1")]);
+    follower.start();
+    follower.until("it has stopped", |follower| {
+        follower.repl().status().source.is_some_and(|s| s.state == FollowState::Stopped)
+    });
+    let why = follower.repl().status().source.and_then(|source| source.error).unwrap();
+    assert!(why.contains("remove its stores"), "{why}");
+    assert_eq!(follower.get("mine").as_deref(), Some("1"), "nothing is lost");
+}
+
+#[test]
 fn a_follower_goes_on_where_it_was() {
     let net = Net::default();
     let mut master = Server::new(&net, "one", 1, |_| {});
