@@ -11,6 +11,7 @@ use crate::exit;
 pub(crate) mod bench;
 pub(crate) mod dbm;
 pub(crate) mod dbm_server;
+mod moment;
 mod parse;
 pub(crate) mod repl;
 pub(crate) mod serve;

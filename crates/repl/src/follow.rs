@@ -183,7 +183,7 @@ pub(crate) fn reader(shared: &Shared) -> Reader {
         server: Some(me),
         epoch: shared.ulog.state().epoch,
         name: format!("server {me}"),
-        acknowledges: true,
+        acknowledges: shared.config.acknowledge,
     }
 }
 
@@ -254,7 +254,8 @@ async fn attempt(
         status.loaded = None;
         status.behind = here.behind(&feed.head());
     });
-    if numbered {
+    let acknowledges = numbered && shared.config.acknowledge;
+    if acknowledges {
         // The source may not know: it was started again, or an acknowledgement was
         // lost with a connection. Somebody may wait for it, and no update be to come.
         shared.ulog.wait(shared.ulog.end()).await?;
@@ -307,7 +308,7 @@ async fn attempt(
             }
         }
         heard(shared, &part);
-        if any && numbered {
+        if any && acknowledges {
             let position = shared.ulog.state().position;
             shared.ulog.wait(shared.ulog.end()).await?;
             if !catching_up.is_over(shared)? {

@@ -1,13 +1,11 @@
 //! The command line of `hozo ulog`.
 
-mod time;
-
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 use hozo::traits::ServerId;
 
-pub(crate) use time::Moment;
+use super::moment::Moment;
 
 /// Look at the update log of a server, and remove what is old of it.
 ///

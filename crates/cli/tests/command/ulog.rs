@@ -96,12 +96,14 @@ fn updates_are_printed_as_tkrzw_does() {
     assert_eq!(files(&home), before, "nothing has changed");
 }
 
-/// Fills some segments.
+/// Fills some segments: what is imported at once is one update.
 fn fill(home: &Home) {
-    let record = |i: u32| format!("k{i}\t{}\n", "x".repeat(1000));
-    let tsv: String = (0..400).map(record).collect();
-    home.write("records.tsv", tsv);
-    home.run(["dbm", "import", "--tsv", "records.tsv"]).ok();
+    for part in 0..8 {
+        let record = |i: u32| format!("k{i}\t{}\n", "x".repeat(1000));
+        let tsv: String = (part * 50..(part + 1) * 50).map(record).collect();
+        home.write("records.tsv", tsv);
+        home.run(["dbm", "import", "--tsv", "records.tsv"]).ok();
+    }
 }
 
 #[test]
@@ -173,7 +175,8 @@ fn damage_is_found_and_said() {
     assert!(listed.lines().nth(1).unwrap().ends_with("\tdamaged"), "{listed}");
     let dumped = home.run(["ulog", "dump", "--items", "0"]);
     assert_eq!(dumped.code, 1, "{dumped:?}");
-    assert!(dumped.out.contains("SET\tk0\t") && dumped.err.contains("hozo ulog verify"));
+    assert!(dumped.out.contains("SET\tk0\t"), "{dumped:?}");
+    assert!(dumped.err.contains("hozo ulog verify"), "{dumped:?}");
 }
 
 #[test]

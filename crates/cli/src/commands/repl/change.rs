@@ -39,7 +39,7 @@ pub(super) async fn unfollow(client: &Client, context: &mut Context) -> Done {
 }
 
 pub(super) async fn prune(args: &Prune, client: &Client, context: &mut Context) -> Done {
-    let before = args.before.before(SystemAmbient.now());
+    let before = args.before.from(SystemAmbient.now());
     let freed = client.prune(before).await.map_err(failure)?;
     if context.json {
         return context.write_json(&json!({ "freed_bytes": freed }));
