@@ -122,8 +122,13 @@ impl World {
         self.note("no more accidents".to_owned());
         self.net.calm.store(true, Ordering::SeqCst);
         self.net.heal_all();
-        for _ in 0..60 {
+        for round in 0..60 {
             for index in 0..self.machines.len() {
+                // One that loads records of a server that has stopped waits for that
+                // one, which is not wiped meanwhile.
+                if round > 20 && self.shape == Shape::Tree {
+                    self.want[index] = (index != self.master).then_some(self.master);
+                }
                 self.machines[index].disk.forget_crash();
                 if self.machines[index].up.is_none() {
                     self.start(index)?;
