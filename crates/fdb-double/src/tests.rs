@@ -1,0 +1,403 @@
+//! The double by itself: what FoundationDB's documentation says of each.
+
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use crate::atomic::Atomic;
+use crate::cluster::Cluster;
+use crate::codes;
+use crate::faults::{self, Fault};
+use crate::future::{Answer, Future};
+use crate::mutation::{Mutation, single};
+use crate::network;
+use crate::range::{Request, Selector};
+use crate::transaction::{Options, Transaction};
+
+/// The network is one for the process, and so are planned faults: those tests that
+/// plan some must not meet others.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    static RUNS: Once = Once::new();
+    RUNS.call_once(|| {
+        assert_eq!(network::select_api_version(730, 730), 0);
+        assert_eq!(network::set_up(), 0);
+        std::thread::spawn(network::run);
+    });
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn begin(cluster: &Arc<Cluster>) -> Arc<Transaction> {
+    Arc::new(Transaction::new(Arc::clone(cluster), Options::default()))
+}
+
+fn set(tr: &Transaction, key: &str, value: &str) {
+    tr.state().change(Ok(Mutation::Set(key.into(), value.into())));
+}
+
+fn code(future: &Future) -> i32 {
+    future.wait();
+    future.error()
+}
+
+fn get(tr: &Arc<Transaction>, key: &str) -> Result<Option<String>, i32> {
+    let key = key.as_bytes().to_vec();
+    let future = tr.ask(|tr, state| Ok(Answer::Value(state.get(&tr.cluster, key, false)?)));
+    let mut found = None;
+    match code(&future) {
+        0 => {
+            future.look(|answer| match answer {
+                Answer::Value(value) => {
+                    found = value.as_ref().map(|v| String::from_utf8_lossy(v).into_owned());
+                    Some(())
+                }
+                _ => None,
+            });
+            Ok(found)
+        }
+        code => Err(code),
+    }
+}
+
+fn commit(tr: &Arc<Transaction>) -> i32 {
+    code(&tr.commit())
+}
+
+fn from(key: &str) -> Selector {
+    Selector { key: key.into(), or_equal: false, offset: 1 }
+}
+
+fn request(begin: &str, end: &str) -> Request {
+    Request {
+        begin: from(begin),
+        end: from(end),
+        limit: 0,
+        target_bytes: 0,
+        mode: -2,
+        iteration: 1,
+        reverse: false,
+    }
+}
+
+/// Keys of an answer, and whether there are more.
+fn range(tr: &Arc<Transaction>, request: Request) -> Result<(usize, bool), i32> {
+    let future = tr.ask(move |tr, state| state.get_range(&tr.cluster, &request, false));
+    let mut found = (0, false);
+    match code(&future) {
+        0 => {
+            future.look(|answer| match answer {
+                Answer::Pairs(pairs) => {
+                    found = (pairs.laid_out.len(), pairs.more);
+                    Some(())
+                }
+                _ => None,
+            });
+            Ok(found)
+        }
+        code => Err(code),
+    }
+}
+
+#[test]
+fn who_read_what_another_wrote_does_not_commit() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let (a, b, blind) = (begin(&cluster), begin(&cluster), begin(&cluster));
+    assert_eq!((get(&a, "k"), get(&b, "k")), (Ok(None), Ok(None)));
+    set(&a, "k", "a");
+    set(&b, "k", "b");
+    set(&blind, "k", "blind");
+    assert_eq!((commit(&a), commit(&b)), (0, codes::NOT_COMMITTED));
+    assert_eq!(commit(&blind), 0, "who read nothing has no conflict");
+    assert_eq!(get(&begin(&cluster), "k"), Ok(Some("blind".into())));
+}
+
+#[test]
+fn a_range_that_was_read_conflicts_with_a_key_that_appears_in_it() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let (reader, beside) = (begin(&cluster), begin(&cluster));
+    for tr in [&reader, &beside] {
+        assert_eq!(range(tr, request("a", "c")), Ok((0, false)));
+        set(tr, "z", "");
+    }
+    let writer = begin(&cluster);
+    set(&writer, "b", "");
+    set(&writer, "c", "");
+    assert_eq!((commit(&writer), commit(&reader)), (0, codes::NOT_COMMITTED));
+    beside.reset();
+    assert_eq!(beside.state().add_conflict(single(b"d"), false), Ok(()));
+    set(&beside, "z", "");
+    assert_eq!(commit(&beside), 0);
+}
+
+#[test]
+fn stamps_ascend_and_are_what_the_transaction_says() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let stamped = |n: u8| {
+        let tr = begin(&cluster);
+        let key = [&b"s"[..], &[0; 10], &1u32.to_le_bytes()].concat();
+        tr.state().change(Mutation::atomic(14, &key, &[n]));
+        let value = [&[0; 12][..], &2u32.to_le_bytes()].concat();
+        tr.state().change(Mutation::atomic(15, &[b'v', n], &value));
+        let stamp = tr.versionstamp();
+        (tr.commit(), stamp)
+    };
+    let asked: Vec<_> = (0..20).map(stamped).collect();
+    let mut stamps = Vec::new();
+    for (made, stamp) in asked {
+        assert_eq!((code(&made), code(&stamp)), (0, 0));
+        stamp.look(|answer| match answer {
+            Answer::Key(key) => {
+                stamps.push(key.clone());
+                Some(())
+            }
+            _ => None,
+        });
+    }
+    assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
+    let state = cluster.state();
+    let version = state.version();
+    for (n, stamp) in (0u8..).zip(&stamps) {
+        let key = [&b"s"[..], stamp].concat();
+        assert_eq!(state.store.get(&key, version).map(|v| v.to_vec()), Some(vec![n]));
+        let value = state.store.get(&[b'v', n], version).map(|v| v.to_vec());
+        assert_eq!(value, Some([&[0, 0][..], stamp].concat()));
+    }
+    // A stamp that does not fit.
+    assert_eq!(Mutation::atomic(14, b"k\0\0\0\0", b""), Err(codes::INVALID_OPERATION));
+}
+
+#[test]
+fn a_stamped_key_conflicts_where_it_comes_to_be() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let reader = begin(&cluster);
+    assert_eq!(range(&reader, request("s", "t")), Ok((0, false)));
+    let writer = begin(&cluster);
+    let key = [&b"s"[..], &[0; 10], &1u32.to_le_bytes()].concat();
+    writer.state().change(Mutation::atomic(14, &key, b""));
+    set(&reader, "z", "");
+    assert_eq!((commit(&writer), commit(&reader)), (0, codes::NOT_COMMITTED));
+}
+
+#[test]
+fn atomic_operations_do_what_their_names_say() {
+    type Row = (Atomic, Option<&'static [u8]>, &'static [u8], Option<&'static [u8]>);
+    let table: [Row; 14] = [
+        (Atomic::Add, None, &[1, 2], Some(&[1, 2])),
+        (Atomic::Add, Some(&[255, 0]), &[1, 0], Some(&[0, 1])),
+        (Atomic::Add, Some(&[1]), &[1, 0], Some(&[2, 0])),
+        (Atomic::And, Some(&[6]), &[3], Some(&[2])),
+        (Atomic::Or, Some(&[6]), &[1], Some(&[7])),
+        (Atomic::Xor, Some(&[6]), &[3], Some(&[5])),
+        (Atomic::AppendIfFits, Some(b"a"), b"b", Some(b"ab")),
+        (Atomic::Max, Some(&[255, 0]), &[0, 1], Some(&[0, 1])),
+        (Atomic::Min, Some(&[255, 0]), &[0, 1], Some(&[255, 0])),
+        (Atomic::ByteMin, Some(b"ab"), b"b", Some(b"ab")),
+        (Atomic::ByteMax, Some(b"ab"), b"b", Some(b"b")),
+        (Atomic::CompareAndClear, Some(b"a"), b"a", None),
+        (Atomic::CompareAndClear, Some(b"a"), b"b", Some(b"a")),
+        (Atomic::CompareAndClear, None, b"b", None),
+    ];
+    for (atomic, before, operand, after) in table {
+        assert_eq!(atomic.apply(before, operand).as_deref(), after, "{atomic:?} {before:?}");
+    }
+    let full = vec![0; 100_000];
+    assert_eq!(Atomic::AppendIfFits.apply(Some(&full), b"x"), Some(full.clone()));
+}
+
+#[test]
+fn a_transaction_sees_its_own_changes_unless_it_says_not() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let tr = begin(&cluster);
+    set(&tr, "a", "1");
+    set(&tr, "b", "2");
+    tr.state().change(Ok(Mutation::Clear(single(b"b"))));
+    assert_eq!((get(&tr, "a"), get(&tr, "b")), (Ok(Some("1".into())), Ok(None)));
+    assert_eq!(range(&tr, request("a", "z")), Ok((1, false)));
+    let value = [&[0; 10][..], &[0; 4]].concat();
+    tr.state().change(Mutation::atomic(15, b"v", &value));
+    assert_eq!(get(&tr, "v"), Err(codes::ACCESSED_UNREADABLE));
+    let blind = begin(&cluster);
+    blind.state().options.blind_reads = true;
+    set(&blind, "a", "1");
+    assert_eq!(get(&blind, "a"), Ok(None));
+}
+
+#[test]
+fn ranges_come_in_parts_in_both_directions() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let tr = begin(&cluster);
+    for n in 0..100 {
+        set(&tr, &format!("k{n:03}"), &"x".repeat(100));
+    }
+    assert_eq!(commit(&tr), 0);
+    let tr = begin(&cluster);
+    let asked = |change: fn(&mut Request)| {
+        let mut request = request("k", "l");
+        change(&mut request);
+        range(&tr, request)
+    };
+    assert_eq!(asked(|_| {}), Ok((100, false)));
+    assert_eq!(asked(|r| r.limit = 7), Ok((7, true)));
+    assert_eq!(asked(|r| r.target_bytes = 500), Ok((5, true)));
+    assert_eq!(asked(|r| r.mode = 1), Ok((3, true)));
+    assert_eq!(asked(|r| (r.mode, r.iteration) = (-1, 2)), Ok((60, true)));
+    assert_eq!(asked(|r| r.mode = 0), Err(codes::EXACT_WITHOUT_LIMITS));
+    assert_eq!(asked(|r| (r.reverse, r.limit) = (true, 1)), Ok((1, true)));
+    let find = |key: &str, or_equal, offset| {
+        let selector = Selector { key: key.into(), or_equal, offset };
+        let mut state = tr.state();
+        let key = state.get_key(&cluster, &selector, true).unwrap();
+        String::from_utf8_lossy(&key).into_owned()
+    };
+    assert_eq!(find("k050", false, 1), "k050");
+    assert_eq!(find("k050", true, 1), "k051");
+    assert_eq!(find("k050", true, 0), "k050");
+    assert_eq!(find("k050", false, 0), "k049");
+    assert_eq!(find("k050", false, -2), "k047");
+    assert_eq!((find("k000", false, 0), find("k050", false, 3)), (String::new(), "k052".into()));
+}
+
+#[test]
+fn what_conflicts_is_what_was_looked_at() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let tr = begin(&cluster);
+    ["a", "c", "e"].iter().for_each(|key| set(&tr, key, ""));
+    assert_eq!(commit(&tr), 0);
+    let (forward, reverse) = (begin(&cluster), begin(&cluster));
+    assert_eq!(range(&forward, Request { limit: 2, ..request("a", "z") }), Ok((2, true)));
+    let last = Request { limit: 1, reverse: true, ..request("a", "z") };
+    assert_eq!(range(&reverse, last), Ok((1, true)));
+    let between = begin(&cluster);
+    set(&between, "d", "");
+    assert_eq!(commit(&between), 0);
+    set(&forward, "z", "");
+    set(&reverse, "z", "");
+    assert_eq!((commit(&forward), commit(&reverse)), (0, 0));
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let try_one = |key: usize, value: usize, times: usize| {
+        let tr = begin(&cluster);
+        for n in 0..times {
+            let mut key = vec![b'k'; key];
+            key[0] = n as u8;
+            tr.state().change(Ok(Mutation::Set(key, vec![0; value])));
+        }
+        commit(&tr)
+    };
+    assert_eq!(try_one(10_000, 100_000, 1), 0);
+    assert_eq!(try_one(10_001, 0, 1), codes::KEY_TOO_LARGE);
+    assert_eq!(try_one(1, 100_001, 1), codes::VALUE_TOO_LARGE);
+    assert_eq!(try_one(1, 99_900, 100), 0);
+    assert_eq!(try_one(1, 100_000, 100), codes::TRANSACTION_TOO_LARGE);
+    let tr = begin(&cluster);
+    tr.state().change(Ok(Mutation::Set(vec![0xff], vec![])));
+    assert_eq!(commit(&tr), codes::OUTSIDE_LEGAL_RANGE);
+}
+
+#[test]
+fn five_seconds_later_a_transaction_is_too_old() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let tr = begin(&cluster);
+    assert_eq!(get(&tr, "k"), Ok(None));
+    cluster.state().advance(4_999_000);
+    assert_eq!(get(&tr, "k"), Ok(None));
+    cluster.state().advance(2_000);
+    assert_eq!(get(&tr, "k"), Err(codes::TRANSACTION_TOO_OLD));
+    set(&tr, "k", "");
+    assert_eq!(commit(&tr), codes::TRANSACTION_TOO_OLD);
+    assert_eq!(code(&tr.on_error(codes::TRANSACTION_TOO_OLD)), 0);
+    assert_eq!(get(&tr, "k"), Ok(None));
+    let early = begin(&cluster);
+    early.state().read_version = Some(i64::MAX);
+    assert_eq!(get(&early, "k"), Err(codes::FUTURE_VERSION));
+    assert_eq!(code(&early.on_error(codes::KEY_TOO_LARGE)), codes::KEY_TOO_LARGE);
+}
+
+#[test]
+fn a_call_fails_as_planned() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    for done in [false, true] {
+        let tr = begin(&cluster);
+        set(&tr, "k", if done { "done" } else { "not" });
+        faults::plan(1, Fault { code: codes::COMMIT_UNKNOWN_RESULT, done });
+        assert_eq!(get(&tr, "other"), Ok(None));
+        assert_eq!(commit(&tr), codes::COMMIT_UNKNOWN_RESULT);
+        let found = get(&begin(&cluster), "k");
+        assert_eq!(found, Ok(done.then(|| "done".into())));
+    }
+    faults::plan(100, Fault { code: codes::FUTURE_VERSION, done: false });
+    assert_eq!(faults::clear(), 1);
+}
+
+#[test]
+fn a_cut_network_ends_what_has_a_timeout_and_holds_the_rest() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let hurried = begin(&cluster);
+    hurried.state().options.timeout_ms = 1000;
+    let patient = begin(&cluster);
+    network::cut(true);
+    assert_eq!(get(&hurried, "k"), Err(codes::TRANSACTION_TIMED_OUT));
+    let waits = patient.commit();
+    // It is behind the other, which was answered.
+    assert!(!waits.is_ready());
+    network::cut(false);
+    assert_eq!(code(&waits), 0);
+}
+
+#[test]
+fn a_watch_is_told_of_another_value() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let watch = Arc::new(Future::default());
+    cluster.watch(b"k".to_vec(), None, Arc::clone(&watch));
+    let other = begin(&cluster);
+    set(&other, "other", "");
+    assert_eq!((commit(&other), watch.is_ready()), (0, false));
+    let tr = begin(&cluster);
+    set(&tr, "k", "");
+    assert_eq!((commit(&tr), code(&watch)), (0, 0));
+    let late = Arc::new(Future::default());
+    cluster.watch(b"k".to_vec(), None, Arc::clone(&late));
+    assert_eq!(code(&late), 0, "it had another value already");
+}
+
+#[test]
+fn only_connection_strings_name_clusters() {
+    for wrong in ["", "x", "a@b", "a:b@", ":b@c", "# only a comment"] {
+        assert!(Cluster::named(wrong).is_err(), "{wrong:?}");
+    }
+    let named = Cluster::named("# comment\na:b@127.0.0.1:4500\n").unwrap();
+    assert!(Arc::ptr_eq(&named, &Cluster::named("a:b@127.0.0.1:4500").unwrap()));
+}
+
+#[test]
+fn nobody_can_read_what_is_forgotten_and_nothing_else_is() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let write = |value: &str| {
+        let tr = begin(&cluster);
+        set(&tr, "k", value);
+        assert_eq!(commit(&tr), 0);
+    };
+    write("old");
+    let reader = begin(&cluster);
+    assert_eq!(get(&reader, "k"), Ok(Some("old".into())));
+    write("new");
+    cluster.state().advance(4_000_000);
+    assert_eq!(get(&reader, "k"), Ok(Some("old".into())));
+    cluster.state().advance(2_000_000);
+    assert_eq!(get(&begin(&cluster), "k"), Ok(Some("new".into())));
+}
