@@ -70,7 +70,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
         let Draft { conditions, mut ops, .. } = draft;
         ops.extend(commit.meta.iter().map(meta_op));
         ops.push(remember(commit.id, outcome::committed()));
-        let bytes: usize = ops.iter().map(WriteOp::bytes).sum();
+        let bytes = self.limits.weigh(&conditions, &ops);
         if bytes > self.limits.batch_bytes_max {
             return Err(Error::new(
                 ErrorKind::TooLarge,
@@ -157,6 +157,19 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
     }
 
+    /// Ids made before this many milliseconds are not accepted any more, and a
+    /// little longer than that, for a commit that was accepted just in time and is
+    /// still on its way.
+    fn past_before(&self, now: u64) -> u64 {
+        let keep = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
+        now.saturating_sub(keep.saturating_add(keep / 8))
+    }
+
+    /// Whether no commit with this id is on its way any more.
+    pub(crate) fn is_long_past(&self, id: CommitId) -> bool {
+        id.millis() < self.past_before(self.ambient.now().as_millis())
+    }
+
     /// Now and then: removes the outcomes of ids that are no longer accepted.
     async fn forget_old_ids(&self, ops: &mut Vec<WriteOp>) -> Result<()> {
         let now = self.ambient.now().as_millis();
@@ -167,9 +180,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
             return Ok(());
         }
         self.forget_next.store(now.saturating_add(keep / 16), Ordering::Relaxed);
-        // A little longer than they are accepted, for a commit that was
-        // accepted just in time and is still on its way.
-        let before = now.saturating_sub(keep.saturating_add(keep / 8));
+        let before = self.past_before(now);
         let old = KeyRange { start: vec![0; CommitId::LEN], end: keys::commit_ids_from(before) };
         let last = self.engine.last_in_many(Space::Commits, &[old]).await?.pop().flatten();
         let Some((last, _)) = last else { return Ok(()) };

@@ -26,6 +26,7 @@ mod conditions;
 mod engine;
 mod group_sync;
 mod keys;
+mod limits;
 mod log;
 mod pages;
 mod purge;
@@ -37,8 +38,9 @@ mod sequencer;
 mod stage;
 mod write;
 
-pub use engine::{KeyRange, Limits, LocalEngine, NotApplied, Op, OrderedEngine, Pair, Scan, Space};
+pub use engine::{KeyRange, LocalEngine, NotApplied, Op, OrderedEngine, Pair, Scan, Space};
 pub use group_sync::{GroupSync, GroupSyncConfig, Mark, Marks, PoisonGuard, Wait};
+pub use limits::{Limits, Overhead};
 pub use pages::{OrderedPages, OrderedPagesConfig};
 pub use records::{OrderedKv, OrderedStore};
 pub use sequencer::Sequenced;

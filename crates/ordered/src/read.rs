@@ -59,12 +59,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
         if pages.is_empty() {
             return Ok(Vec::new());
         }
-        let newest = self.engine.watermarks().await?.sequenced;
-        if at > newest {
-            return Err(Error::new(ErrorKind::VersionGone, "this version was not committed yet")
-                .with("version", at)
-                .with("newest", newest));
-        }
+        self.check_reached(at).await?;
         let found = self.newest(namespace, pages, at).await?;
         let image = |(stored, page): (Stored, &PageNo)| {
             match stored {
