@@ -15,12 +15,14 @@ use hozo_ordered::{KeyRange, Limits, OrderedEngine, Pair, Scan, Space, Write, Wr
 use hozo_traits::{Ambient, Capabilities, Error, ErrorKind, Result, Version, Watermarks};
 
 use self::doubt::Marks;
+use self::future::ready;
 use self::keys::Keys;
 use crate::Config;
 
 mod client;
 mod doubt;
 mod errors;
+mod future;
 mod keys;
 mod network;
 mod read;
@@ -126,7 +128,7 @@ fn prepare(transaction: &Transaction) -> Result<()> {
 /// Waits as long as FoundationDB advises after this error, for another attempt. An
 /// error that does not pass is answered, as is one for which there was no time left.
 async fn again(transaction: Transaction, error: FdbError) -> Result<Transaction> {
-    let transaction = transaction.on_error(error).await.map_err(errors::ended)?;
+    let transaction = ready(transaction.on_error(error)).await.map_err(errors::ended)?;
     prepare(&transaction)?;
     Ok(transaction)
 }

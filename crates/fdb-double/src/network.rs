@@ -9,13 +9,14 @@ use crate::faults;
 
 /// Something to do.
 pub(crate) struct Job {
-    /// Commits that follow each other share a version.
-    pub(crate) is_commit: bool,
+    /// For a commit, where its cluster is in memory. Commits in the same cluster that
+    /// follow each other share a version.
+    pub(crate) commits_in: Option<usize>,
     /// Whether its transaction has a timeout.
     pub(crate) has_timeout: bool,
     /// Told whether it joins the batch of the commit before, or why it cannot be
-    /// done.
-    pub(crate) run: Box<dyn FnOnce(Result<bool, Code>) + Send>,
+    /// done; answers whether it was.
+    pub(crate) run: Box<dyn FnOnce(Result<bool, Code>) -> bool + Send>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,8 @@ pub(crate) fn run() -> Code {
         Phase::Running => return codes::NETWORK_ALREADY_SETUP,
         _ => return codes::NETWORK_NOT_SETUP,
     }
-    let mut after_commit = false;
+    // Of which cluster the last batch can still be joined: nothing was read since.
+    let mut open = None;
     while network.phase == Phase::Running {
         let Some(job) = network.jobs.pop_front() else {
             network = CHANGED.wait(network).unwrap_or_else(PoisonError::into_inner);
@@ -110,11 +112,12 @@ pub(crate) fn run() -> Code {
                 continue;
             }
             Some(Err(code)) => Err(code),
-            None => Ok(job.is_commit && after_commit),
+            None => Ok(job.commits_in.is_some() && job.commits_in == open),
         };
-        after_commit = job.is_commit && told.is_ok();
+        let joins = told == Ok(true);
         drop(network);
-        (job.run)(told);
+        let done = (job.run)(told);
+        open = job.commits_in.filter(|_| done || joins);
         network = self::network();
     }
     0

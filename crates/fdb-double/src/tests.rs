@@ -169,6 +169,28 @@ fn stamps_ascend_and_are_what_the_transaction_says() {
 }
 
 #[test]
+fn nothing_joins_a_version_that_was_read() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let begun = || {
+        let tr = begin(&cluster);
+        assert_eq!(get(&tr, "k"), Ok(None));
+        set(&tr, "k", "");
+        tr
+    };
+    let (first, conflicting, late) = (begun(), begun(), begin(&cluster));
+    assert_eq!(get(&late, "other"), Ok(None));
+    set(&late, "late", "");
+    assert_eq!(commit(&first), 0);
+    let reader = begin(&cluster);
+    assert_eq!(get(&reader, "late"), Ok(None));
+    // Both are there at once, the first in vain.
+    let asked = [conflicting.commit(), late.commit()];
+    assert_eq!(asked.map(|future| code(&future)), [codes::NOT_COMMITTED, 0]);
+    assert_eq!(get(&reader, "late"), Ok(None), "what was read changes");
+}
+
+#[test]
 fn a_stamped_key_conflicts_where_it_comes_to_be() {
     let _alone = alone();
     let cluster = Cluster::empty();

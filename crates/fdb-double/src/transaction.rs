@@ -86,10 +86,13 @@ impl Transaction {
                 Err(code) => Err(code),
                 Ok(joins) => what(&transaction, &mut state, joins),
             };
+            let done = state.committed.is_some();
             drop(state);
             asked.set(answer);
+            done
         });
-        network::submit(Job { is_commit, has_timeout, run });
+        let commits_in = is_commit.then(|| Arc::as_ptr(&self.cluster).addr());
+        network::submit(Job { commits_in, has_timeout, run });
         future
     }
 

@@ -18,6 +18,7 @@ use futures_util::future::try_join_all;
 use hozo_ordered::{KeyRange, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result, Version};
 
+use super::future::ready;
 use super::{Engine, again, errors, read_version};
 
 /// Keys or ranges that are asked for at once.
@@ -40,7 +41,7 @@ impl Engine {
     /// Learns which version a transaction reads at, which it then asks for at once
     /// and not with its first read: that takes no longer.
     pub(super) async fn fix(&self, transaction: &Transaction) -> FdbResult<()> {
-        self.saw_read(transaction.get_read_version().await?);
+        self.saw_read(ready(transaction.get_read_version()).await?);
         Ok(())
     }
 
@@ -57,7 +58,7 @@ impl Engine {
 
     async fn newest_in(&self, transaction: &Transaction) -> FdbResult<Option<Bytes>> {
         self.fix(transaction).await?;
-        let stored = transaction.get(&self.keys.key(NEWEST.0, NEWEST.1), true).await?;
+        let stored = ready(transaction.get(&self.keys.key(NEWEST.0, NEWEST.1), true)).await?;
         Ok(stored.map(|stored| Bytes::copy_from_slice(&stored)))
     }
 
@@ -100,7 +101,7 @@ impl Engine {
         transaction: &Transaction,
         keys: &[Vec<u8>],
     ) -> FdbResult<Vec<Option<Bytes>>> {
-        let get = |key: &Vec<u8>| transaction.get(key, true);
+        let get = |key: &Vec<u8>| ready(transaction.get(key, true));
         let found = in_parts(keys, get).await?;
         Ok(found.into_iter().map(|v| v.map(|v| Bytes::copy_from_slice(&v))).collect())
     }
@@ -146,7 +147,7 @@ impl Engine {
                 mode: StreamingMode::Exact,
                 ..between(start, start.max(end))
             };
-            transaction.get_range(&option, 1, true)
+            ready(transaction.get_range(&option, 1, true))
         };
         let found = in_parts(ranges, last).await?;
         Ok(found.iter().map(|values| self.read(values).next()).collect())
@@ -185,7 +186,7 @@ impl Engine {
             reverse: scan.reverse,
             ..between(&going.start, &going.end)
         };
-        let found = transaction.get_range(&option, 1, true).await?;
+        let found = ready(transaction.get_range(&option, 1, true)).await?;
         let more = found.more() && !found.is_empty();
         if let Some(last) = found.last() {
             if scan.reverse {
@@ -220,10 +221,10 @@ impl Engine {
         let mut transaction = self.begin()?;
         loop {
             transaction.clear_range(start, end);
-            match transaction.commit().await {
+            match ready(transaction.commit()).await {
                 Ok(_) => return Ok(()),
                 Err(error) => {
-                    transaction = error.on_error().await.map_err(errors::ended)?;
+                    transaction = ready(error.on_error()).await.map_err(errors::ended)?;
                     super::prepare(&transaction)?;
                 }
             }

@@ -17,6 +17,7 @@ use hozo_traits::{Error, ErrorKind, Result, Timestamp, Version};
 
 use super::doubt::Mark;
 use super::errors::{self, Fate};
+use super::future::ready;
 use super::keys::after;
 use super::read::NEWEST;
 use super::{Engine, again, prepare};
@@ -46,7 +47,7 @@ impl Failure {
         match self {
             Failure::Reading(transaction, error) => again(transaction, error).await,
             Failure::Committing(error) => {
-                let transaction = error.on_error().await.map_err(errors::ended)?;
+                let transaction = ready(error.on_error()).await.map_err(errors::ended)?;
                 prepare(&transaction)?;
                 Ok(transaction)
             }
@@ -102,7 +103,7 @@ impl Engine {
             };
             // Where waiting is not advised, as after a timeout, what comes next has a
             // time of its own.
-            transaction = match failed.on_error().await {
+            transaction = match ready(failed.on_error()).await {
                 Ok(transaction) => transaction,
                 Err(_) => self.begin()?,
             };
@@ -160,7 +161,7 @@ impl Engine {
         self.fill(&transaction, write, mark, &judged)?;
         let numbered = write.numbering != Numbering::None;
         let stamp = numbered.then(|| transaction.get_versionstamp());
-        match transaction.commit().await {
+        match ready(transaction.commit()).await {
             // What this process reads from here on is to have it.
             Ok(made) => self.saw_read(made.committed_version().unwrap_or(0)),
             Err(failed) => {
@@ -175,7 +176,7 @@ impl Engine {
             return Ok(Attempt::Done(WriteOutcome::Written { version: judged.newest, time }));
         };
         // There with the commit.
-        let stamp = stamp.await.map_err(|e| errors::in_doubt(errors::ended(e)))?;
+        let stamp = ready(stamp).await.map_err(|e| errors::in_doubt(errors::ended(e)))?;
         let version = stamp.as_ref().try_into().map(Version::from_bytes).map_err(|_| {
             Error::new(ErrorKind::Internal, "a versionstamp of FoundationDB is not 10 bytes")
         })?;
@@ -265,10 +266,11 @@ impl Engine {
             let start = [prefix.as_slice(), &later.to_be_bytes()].concat();
             depends_on((start, [prefix.as_slice(), &[0xff; 19]].concat()))?;
         }
+        let numbered = write.numbering != Numbering::None;
         for op in &write.ops {
-            self.change(transaction, op, judged.time)?;
+            self.change(transaction, op, numbered, judged)?;
         }
-        if write.numbering != Numbering::None {
+        if numbered {
             let key = self.keys.key(NEWEST.0, NEWEST.1);
             let value = with_offset(vec![0; Version::LEN], 0)?;
             transaction.atomic_op(&key, &value, MutationType::SetVersionstampedValue);
@@ -284,12 +286,29 @@ impl Engine {
         Ok(())
     }
 
-    fn change(&self, transaction: &Transaction, op: &WriteOp, time: Timestamp) -> Result<()> {
+    fn change(
+        &self,
+        transaction: &Transaction,
+        op: &WriteOp,
+        numbered: bool,
+        judged: &Judged,
+    ) -> Result<()> {
+        let time = judged.time;
         match op {
             WriteOp::Put { space, key, value } => {
                 let full = self.keys.key(*space, &timed(key, time)?);
                 let data = timed(value, time)?;
                 match (key.version_at, value.version_at) {
+                    _ if !numbered => {
+                        // Its version is the newest that there is, and known.
+                        let full = stamped(
+                            full,
+                            key.version_at.map(|at| self.keys.before() + at),
+                            judged.newest,
+                        )?;
+                        let data = stamped(data, value.version_at, judged.newest)?;
+                        transaction.set(&full, &data);
+                    }
                     (None, None) => transaction.set(&full, &data),
                     (Some(at), None) => {
                         let full = with_offset(full, self.keys.before() + at)?;
@@ -324,7 +343,7 @@ impl Engine {
         let key = self.keys.mark(process, slot);
         let mut transaction = self.begin()?;
         loop {
-            let stored = match transaction.get(&key, false).await {
+            let stored = match ready(transaction.get(&key, false)).await {
                 Ok(stored) => stored,
                 Err(error) => {
                     transaction = again(transaction, error).await?;
@@ -336,10 +355,10 @@ impl Engine {
             }
             // The write depends on the mark: set after it was read, it is refused.
             transaction.set(&key, b"");
-            match transaction.commit().await {
+            match ready(transaction.commit()).await {
                 Ok(_) => return Ok(None),
                 Err(failed) => {
-                    transaction = failed.on_error().await.map_err(errors::ended)?;
+                    transaction = ready(failed.on_error()).await.map_err(errors::ended)?;
                     prepare(&transaction)?;
                 }
             }
@@ -361,6 +380,14 @@ fn timed(template: &Template, time: Timestamp) -> Result<Vec<u8>> {
     let room = at.checked_add(8).and_then(|end| bytes.get_mut(at..end));
     let room = room.ok_or_else(does_not_fit)?;
     room.copy_from_slice(&time.as_micros().to_be_bytes());
+    Ok(bytes)
+}
+
+/// With the version where it belongs.
+fn stamped(mut bytes: Vec<u8>, at: Option<usize>, version: Version) -> Result<Vec<u8>> {
+    let Some(at) = at else { return Ok(bytes) };
+    let room = at.checked_add(Version::LEN).and_then(|end| bytes.get_mut(at..end));
+    room.ok_or_else(does_not_fit)?.copy_from_slice(version.as_bytes());
     Ok(bytes)
 }
 
