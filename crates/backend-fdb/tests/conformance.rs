@@ -1,6 +1,7 @@
 //! The suites that every backend passes: over the test double of FoundationDB's
 //! client library, and over a real cluster where `FDB_CLUSTER_FILE` names one.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,16 @@ use hozo_traits::{Ambient, Result, Store};
 #[path = "conformance/kit.rs"]
 mod kit;
 
+/// Names a real cluster for the tests that want one.
+const CLUSTER_FILE: &str = "FDB_CLUSTER_FILE";
+
+/// A prefix for the store that lives in this directory.
+fn prefix(dir: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    dir.hash(&mut hasher);
+    format!("{:012x}/", hasher.finish() & 0xffff_ffff_ffff)
+}
+
 /// Over the double, which ends with the process.
 struct Double;
 
@@ -22,7 +33,7 @@ impl StoreFixture for Double {
     }
 
     fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
-        hozo_backend_fdb::open(&Config { prefix: kit::prefix(dir), ..kit::config() }, ambient)
+        hozo_backend_fdb::open(&Config { prefix: prefix(dir), ..kit::config() }, ambient)
     }
 
     fn outlives_process(&self) -> bool {
@@ -39,12 +50,12 @@ impl StoreFixture for Cluster {
     }
 
     fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
-        hozo_backend_fdb::open(&Config { prefix: kit::prefix(dir), ..Config::default() }, ambient)
+        hozo_backend_fdb::open(&Config { prefix: prefix(dir), ..Config::default() }, ambient)
     }
 }
 
 fn main() {
-    if std::env::var_os(kit::CLUSTER_FILE).is_some() {
+    if std::env::var_os(CLUSTER_FILE).is_some() {
         // One client library in a process: the double's tests run without the variable.
         run(store_trials_under("cluster/", Cluster));
     }

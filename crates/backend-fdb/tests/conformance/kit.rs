@@ -1,12 +1,8 @@
-//! Where the double is, and stores in it.
+//! Where the double is.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hozo_backend_fdb::Config;
-
-/// Names a real cluster for the tests that want one.
-pub(crate) const CLUSTER_FILE: &str = "FDB_CLUSTER_FILE";
 
 /// The double, which cargo builds beside the tests that depend on it.
 pub(crate) fn double() -> PathBuf {
@@ -25,11 +21,4 @@ pub(crate) fn config() -> Config {
         client_library: Some(double()),
         ..Config::default()
     }
-}
-
-/// A prefix for the store that lives in this directory.
-pub(crate) fn prefix(dir: &Path) -> String {
-    let mut hasher = DefaultHasher::new();
-    dir.hash(&mut hasher);
-    format!("{:012x}/", hasher.finish() & 0xffff_ffff_ffff)
 }
