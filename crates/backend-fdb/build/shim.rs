@@ -3,15 +3,15 @@
 /// Functions that every libfdb_c from 7.1 on has, and that are called.
 const NEEDED: &str = "
     str fdb_get_error(int)
-    int fdb_error_predicate(int, int)
-    int fdb_get_max_api_version()
+    num fdb_error_predicate(int, int)
+    num fdb_get_max_api_version()
     str fdb_get_client_version()
     int fdb_network_set_option(int, ptr, int)
     int fdb_setup_network()
     int fdb_run_network()
     int fdb_stop_network()
     void fdb_future_destroy(ptr)
-    int fdb_future_is_ready(ptr)
+    num fdb_future_is_ready(ptr)
     int fdb_future_set_callback(ptr, fun, ptr)
     int fdb_future_get_error(ptr)
     int fdb_future_get_int64(ptr, ptr)
@@ -129,7 +129,8 @@ int fdb_select_api_version_impl(int runtime, int header) {
 fn c_type(name: &str) -> &'static str {
     match name {
         "void" => "void",
-        "int" => "int",
+        // An int that is no error: a number, or yes and no.
+        "int" | "num" => "int",
         "i64" => "int64_t",
         "f64" => "double",
         "str" => "const char *",
@@ -162,7 +163,7 @@ fn function(line: &str, slot: usize) -> (String, String) {
     let missing = match result {
         "void" => "return;",
         "int" => "return MISSING;",
-        "f64" => "return 0;",
+        "f64" | "num" => "return 0;",
         "str" => "return \"no client library of FoundationDB is loaded\";",
         _ => "return NULL;",
     };

@@ -22,6 +22,7 @@ use crate::Config;
 mod client;
 mod doubt;
 mod errors;
+mod fill;
 mod future;
 mod keys;
 mod network;

@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hozo_traits::{Ambient, Error, ErrorKind, Result, Version};
 
+use super::future::ready;
+use super::{Engine, again, errors, prepare};
+
 /// How long marks are made under the same name.
 const NAME_LASTS_MS: u64 = 24 * 60 * 60 * 1000;
 /// Marks older than this are of no write that still lasts.
@@ -106,6 +109,37 @@ impl Mark<'_> {
         (number == self.number.to_be_bytes())
             .then(|| version.try_into().ok())?
             .map(Version::from_bytes)
+    }
+}
+
+impl Engine {
+    /// Whether the write with this mark was made, and at which version. If not, it
+    /// never will be.
+    pub(super) async fn look(&self, mark: &Mark<'_>) -> Result<Option<Version>> {
+        let (process, slot) = mark.place();
+        let key = self.keys.mark(process, slot);
+        let mut transaction = self.begin()?;
+        loop {
+            let stored = match ready(transaction.get(&key, false)).await {
+                Ok(stored) => stored,
+                Err(error) => {
+                    transaction = again(transaction, error).await?;
+                    continue;
+                }
+            };
+            if let Some(version) = stored.and_then(|stored| mark.read(&stored)) {
+                return Ok(Some(version));
+            }
+            // The write depends on the mark: set after it was read, it is refused.
+            transaction.set(&key, b"");
+            match ready(transaction.commit()).await {
+                Ok(_) => return Ok(None),
+                Err(failed) => {
+                    transaction = ready(failed.on_error()).await.map_err(errors::ended)?;
+                    prepare(&transaction)?;
+                }
+            }
+        }
     }
 }
 

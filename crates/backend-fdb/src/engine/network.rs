@@ -54,12 +54,14 @@ enum Network {
     Idle,
     /// Loaded; something went wrong then that cannot be tried again.
     Failed(&'static str),
-    Running {
-        settings: Settings,
-        api_version: i32,
-        thread: Option<JoinHandle<()>>,
-        stop: Option<NetworkStop>,
-    },
+    Running(Box<Running>),
+}
+
+struct Running {
+    settings: Settings,
+    api_version: i32,
+    thread: Option<JoinHandle<()>>,
+    stop: Option<NetworkStop>,
 }
 
 static NETWORK: Mutex<Network> = Mutex::new(Network::Idle);
@@ -96,9 +98,9 @@ pub(super) fn start(config: &Config) -> Result<i32> {
         Network::Failed(why) => {
             return Err(Error::new(ErrorKind::Unavailable, *why));
         }
-        Network::Running { settings: running, api_version, .. } => {
-            if *running == settings {
-                return Ok(*api_version);
+        Network::Running(running) => {
+            if running.settings == settings {
+                return Ok(running.api_version);
             }
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -148,8 +150,8 @@ pub(super) fn start(config: &Config) -> Result<i32> {
         Error::new(ErrorKind::Unavailable, "the network thread cannot be started").caused_by(e)
     })?;
     PROCESS.store(std::process::id(), Ordering::Release);
-    *network =
-        Network::Running { settings, api_version, thread: Some(thread), stop: Some(wait.wait()) };
+    let (thread, stop) = (Some(thread), Some(wait.wait()));
+    *network = Network::Running(Box::new(Running { settings, api_version, thread, stop }));
     Ok(api_version)
 }
 
@@ -211,7 +213,7 @@ extern "C" fn stop_at_exit() {
         return;
     }
     let (thread, stop) = match &mut *network() {
-        Network::Running { thread, stop, .. } => (thread.take(), stop.take()),
+        Network::Running(running) => (running.thread.take(), running.stop.take()),
         _ => return,
     };
     // Whatever goes wrong, nobody is left to be told.
