@@ -164,6 +164,7 @@ impl LocalEngine for Engine {
             value_bytes_max: VALUE_BYTES_MAX,
             batch_bytes_max: BATCH_BYTES_MAX,
             overhead: Overhead::NONE,
+            pointers_max: usize::MAX,
         }
     }
 

@@ -54,6 +54,7 @@ impl LocalEngine for Memory {
             value_bytes_max: usize::MAX,
             batch_bytes_max: BATCH_BYTES_MAX,
             overhead: Overhead::NONE,
+            pointers_max: usize::MAX,
         }
     }
 

@@ -31,6 +31,7 @@ const LIMITS: Limits = Limits {
     value_bytes_max: 8 << 20,
     batch_bytes_max: 16 << 20,
     overhead: Overhead::NONE,
+    pointers_max: usize::MAX,
 };
 /// A log of at most so many bytes and files is replayed from where it lies
 /// when the store opens; a larger one is first made into tables. Replaying

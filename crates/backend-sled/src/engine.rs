@@ -34,6 +34,7 @@ const LIMITS: Limits = Limits {
     value_bytes_max: 1 << 20,
     batch_bytes_max: 8 << 20,
     overhead: Overhead::NONE,
+    pointers_max: usize::MAX,
 };
 /// How long to sleep between tries while the store is open elsewhere.
 const RETRY_EVERY: Duration = Duration::from_millis(10);

@@ -13,6 +13,10 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// What a batch weighs besides its keys and values.
     pub overhead: Overhead,
+    /// How many staged pages a commit points to one by one. In a store that other
+    /// processes write as well, more are taken as a whole: reading looks for those,
+    /// each time.
+    pub pointers_max: usize,
 }
 
 /// What a batch weighs besides the bytes of its keys and values.
@@ -49,6 +53,7 @@ impl Limits {
         value_bytes_max: 99_900,
         batch_bytes_max: 9_500_000,
         overhead: Overhead { step_bytes: 72, range_bytes: 64 },
+        pointers_max: 20_000,
     };
 
     /// The stricter of both, limit by limit.
@@ -63,6 +68,7 @@ impl Limits {
                 step_bytes: a.step_bytes.max(b.step_bytes),
                 range_bytes: a.range_bytes.max(b.range_bytes),
             },
+            pointers_max: self.pointers_max.min(other.pointers_max),
         }
     }
 

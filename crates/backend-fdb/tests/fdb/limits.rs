@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use hozo_backend_fdb::Config;
 use hozo_traits::exec::block_on;
-use hozo_traits::{CommitOutcome, Durability, Effect, ErrorKind, PageWrite, Selection};
+use hozo_traits::{
+    CommitOutcome, Condition, Conflict, Durability, Effect, ErrorKind, PageWrite, Selection,
+};
 
 use crate::control::Double;
 use crate::kit;
@@ -28,29 +30,52 @@ fn a_commit_larger_than_a_transaction_is_made_at_once() {
 }
 
 #[test]
-fn as_many_staged_pages_as_a_transaction_can_point_to() {
+fn a_commit_has_any_number_of_pages() {
     let _double = Double::take();
-    let client = store("pointers/");
-    let small = Bytes::from(vec![7; 512]);
-    let stage = |commit: &hozo_traits::Commit, pages: std::ops::RangeInclusive<u32>| {
-        for n in pages.step_by(1000) {
-            let write = |n| PageWrite { page: page(n), image: small.clone(), patch: None };
-            let writes = (n..n + 1000).map(write).collect();
-            block_on(client.pages.stage(commit.id, A, writes)).expect("it is staged");
-        }
+    let client = store("bulk/");
+    let size = hozo_traits::PageSize::new(512).expect("a page size");
+    let small = |tag: u8| Bytes::from(vec![tag; 512]);
+    let version = |commit: &hozo_traits::Commit| client.version(commit);
+    let mut first = client.commit_of(&[], Vec::new());
+    first.namespaces[0].page_size = size;
+    let single = |tag, n| vec![PageWrite { page: page(n), image: small(tag), patch: None }];
+    first.namespaces[0].writes = single(1, 300_001);
+    let v1 = version(&first);
+    // As many as a database of more than a gigabyte has pages of 4 KiB: pointers to
+    // each of these would be 30 MB.
+    const PAGES: u32 = 300_000;
+    let mut large = client.commit_of(&[], Vec::new());
+    large.namespaces[0].page_size = size;
+    for n in (1..PAGES).step_by(5000) {
+        let write = |n| PageWrite { page: page(n), image: small(2), patch: None };
+        let writes = (n..n + 5000).map(write).collect();
+        block_on(client.pages.stage(large.id, A, writes)).expect("it is staged");
+    }
+    let v2 = version(&large);
+    let read = |n, at| {
+        let found = block_on(client.pages.read_pages(A, &[page(n)], at)).expect("it is read");
+        found[0].as_ref().map(|image| (image.version, image.bytes[0]))
     };
-    let mut commit = client.commit_of(&[], Vec::new());
-    commit.namespaces[0].page_size = hozo_traits::PageSize::new(512).expect("a page size");
-    stage(&commit, 1..=80_000);
-    assert!(matches!(client.commit(&commit), CommitOutcome::Committed(_)));
-    let mut too_many = client.commit_of(&[], Vec::new());
-    too_many.namespaces[0].page_size = commit.namespaces[0].page_size;
-    stage(&too_many, 1..=90_000);
-    // By us, before the cluster says so: nothing was asked in vain.
-    let error = block_on(client.pages.commit(too_many.clone())).expect_err("it does not fit");
-    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
-    assert!(error.to_string().contains("batch_bytes_max"), "{error}");
-    block_on(client.pages.discard_stage(too_many.id)).expect("it is dropped");
+    assert_eq!((read(7, v1), read(7, v2)), (None, Some((v2, 2))));
+    assert_eq!((read(PAGES, v2), read(300_001, v2)), (Some((v2, 2)), Some((v1, 1))));
+    // What is in it was written by it, and what is not was not.
+    let unchanged = |n, since| Condition::PageUnchanged { namespace: A, page: page(n), since };
+    let mut refused = client.commit_of(&[], vec![unchanged(300_001, v1), unchanged(7, v1)]);
+    refused.namespaces[0].page_size = size;
+    let conflict = Conflict::Page { namespace: A, page: page(7), version: v2 };
+    assert_eq!(client.commit(&refused), CommitOutcome::Conflict(conflict));
+    let mut made = client.commit_of(&[], vec![unchanged(300_001, v1), unchanged(7, v2)]);
+    made.namespaces[0].page_size = size;
+    made.namespaces[0].writes = single(3, 7);
+    let v3 = version(&made);
+    assert_eq!(
+        (read(7, v2), read(7, v3), read(8, v3)),
+        (Some((v2, 2)), Some((v3, 3)), Some((v2, 2)))
+    );
+    let purged = block_on(client.pages.purge(A, &[(page(7), v2), (page(9), v1)])).expect("it is");
+    assert_eq!((purged.removed, read(7, v3), read(8, v2)), (1, Some((v3, 3)), Some((v2, 2))));
+    let gone = block_on(client.pages.read_pages(A, &[page(7)], v2));
+    assert!(gone.is_err_and(|e| e.kind() == ErrorKind::VersionGone));
 }
 
 #[test]

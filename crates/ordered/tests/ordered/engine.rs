@@ -69,6 +69,7 @@ impl Disk {
             value_bytes_max: usize::MAX,
             batch_bytes_max,
             overhead: Overhead::NONE,
+            pointers_max: usize::MAX,
         };
         Engine { disk: Arc::clone(self), cuts, limits }
     }
