@@ -7,16 +7,14 @@
 //! key that all of them set, the newest version, is set without being read.
 
 use bytes::Bytes;
-use foundationdb::options::{ConflictRangeType, MutationType};
 use foundationdb::{FdbError, FdbResult, Transaction, TransactionCommitError};
 use futures_util::future::try_join;
-use hozo_ordered::{
-    Clock, Condition, Numbering, Pair, Space, Template, Write, WriteOp, WriteOutcome,
-};
+use hozo_ordered::{Clock, Condition, Numbering, Pair, Space, Write, WriteOutcome};
 use hozo_traits::{Error, ErrorKind, Result, Timestamp, Version};
 
 use super::doubt::Mark;
 use super::errors::{self, Fate};
+use super::fill::Judged;
 use super::future::ready;
 use super::keys::after;
 use super::read::NEWEST;
