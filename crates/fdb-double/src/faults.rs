@@ -9,8 +9,29 @@ use crate::codes::{self, Code};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Fault {
     pub(crate) code: Code,
-    /// Whether what was asked for is done nevertheless. Only a commit can be.
-    pub(crate) done: bool,
+    pub(crate) done: Done,
+}
+
+/// Whether what was asked for is done nevertheless. Only a commit can be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Done {
+    Never,
+    /// Before the answer.
+    Yes,
+    /// It is on its way when the answer is given, and is judged after so many other
+    /// things.
+    Late(u32),
+}
+
+impl Done {
+    /// 0, 1, or one more than how many things come before it.
+    pub(crate) fn from_code(code: i32) -> Done {
+        match code {
+            0 => Done::Never,
+            1 => Done::Yes,
+            n => Done::Late(n.unsigned_abs() - 1),
+        }
+    }
 }
 
 /// Which calls are to fail, and how many there were.

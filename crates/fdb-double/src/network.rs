@@ -33,11 +33,30 @@ struct Network {
     jobs: VecDeque<Job>,
     /// Jobs that wait for a network that is cut.
     parked: Vec<Job>,
+    /// What is done after so many jobs.
+    late: Vec<(u32, Box<dyn FnOnce() + Send>)>,
 }
 
-static NETWORK: Mutex<Network> =
-    Mutex::new(Network { phase: Phase::Unset, jobs: VecDeque::new(), parked: Vec::new() });
+static NETWORK: Mutex<Network> = Mutex::new(Network {
+    phase: Phase::Unset,
+    jobs: VecDeque::new(),
+    parked: Vec::new(),
+    late: Vec::new(),
+});
 static CHANGED: Condvar = Condvar::new();
+
+impl Network {
+    /// Counts a job, and answers what was to wait for it.
+    fn due(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
+        self.late.iter_mut().for_each(|(left, _)| *left = left.saturating_sub(1));
+        self.late.extract_if(.., |(left, _)| *left == 0).map(|(_, late)| late).collect()
+    }
+}
+
+/// Does something after the job that is being done and so many others.
+pub(crate) fn later(jobs: u32, what: Box<dyn FnOnce() + Send>) {
+    network().late.push((jobs.saturating_add(1), what));
+}
 
 fn network() -> MutexGuard<'static, Network> {
     NETWORK.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,6 +137,10 @@ pub(crate) fn run() -> Code {
         drop(network);
         let done = (job.run)(told);
         open = job.commits_in.filter(|_| done || joins);
+        for late in self::network().due() {
+            late();
+            open = None;
+        }
         network = self::network();
     }
     0

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use crate::cluster::Cluster;
 use crate::codes;
-use crate::faults::{self, Fault};
+use crate::faults::{self, Done, Fault};
 use crate::future::{Answer, Future};
 use crate::mutation::{Mutation, single};
 use crate::network;
@@ -201,14 +201,37 @@ fn a_call_fails_as_planned() {
     for done in [false, true] {
         let tr = begin(&cluster);
         set(&tr, "k", if done { "done" } else { "not" });
-        faults::plan(1, Fault { code: codes::COMMIT_UNKNOWN_RESULT, done });
+        let fault = if done { Done::Yes } else { Done::Never };
+        faults::plan(1, Fault { code: codes::COMMIT_UNKNOWN_RESULT, done: fault });
         assert_eq!(get(&tr, "other"), Ok(None));
         assert_eq!(commit(&tr), codes::COMMIT_UNKNOWN_RESULT);
         let found = get(&begin(&cluster), "k");
         assert_eq!(found, Ok(done.then(|| "done".into())));
     }
-    faults::plan(100, Fault { code: codes::FUTURE_VERSION, done: false });
+    faults::plan(100, Fault { code: codes::FUTURE_VERSION, done: Done::Never });
     assert_eq!(faults::clear(), 1);
+}
+
+#[test]
+fn a_commit_may_be_on_its_way_when_it_is_answered() {
+    let _alone = alone();
+    let cluster = Cluster::empty();
+    let late = |key: &'static str| {
+        let tr = begin(&cluster);
+        assert_eq!(get(&tr, key), Ok(None));
+        set(&tr, key, "late");
+        faults::plan(0, Fault { code: codes::TRANSACTION_TIMED_OUT, done: Done::Late(1) });
+        assert_eq!(commit(&tr), codes::TRANSACTION_TIMED_OUT);
+    };
+    late("a");
+    assert_eq!(get(&begin(&cluster), "a"), Ok(None));
+    assert_eq!(get(&begin(&cluster), "a"), Ok(Some("late".into())));
+    // What it has read was changed before it comes.
+    late("b");
+    let tr = begin(&cluster);
+    set(&tr, "b", "first");
+    assert_eq!(commit(&tr), 0);
+    assert_eq!(get(&begin(&cluster), "b"), Ok(Some("first".into())));
 }
 
 #[test]

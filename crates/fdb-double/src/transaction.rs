@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cluster::{Cluster, Commit, KEY_BYTES_MAX, TRANSACTION_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::codes::{self, Code};
-use crate::faults::{self, Fault};
+use crate::faults::{self, Done, Fault};
 use crate::future::{Answer, Future};
 use crate::mutation::{Mutation, Range, range_bytes, single, stamp};
 use crate::network::{self, Job};
@@ -129,7 +129,17 @@ impl Transaction {
         self.submit(true, |transaction, state, joins| {
             let fault = faults::call();
             let done = match fault {
-                Some(Fault { code, done: false }) => Err(code),
+                Some(Fault { code, done: Done::Never }) => Err(code),
+                Some(Fault { code, done: Done::Late(jobs) }) => {
+                    let (commit, cluster) =
+                        (state.what_to_commit(), Arc::clone(&transaction.cluster));
+                    let late = Box::new(move || {
+                        // Nobody is left to be told.
+                        let _ = cluster.commit(commit, false);
+                    });
+                    network::later(jobs, late);
+                    Err(code)
+                }
                 _ => state.commit(&transaction.cluster, joins),
             };
             let answer = match (done, fault) {
@@ -310,6 +320,15 @@ impl State {
         Ok(found.map(|(key, value)| key.len() + value.len()).sum())
     }
 
+    fn what_to_commit(&self) -> Commit {
+        Commit {
+            read_version: self.read_version,
+            reads: self.reads.clone(),
+            writes: self.writes.clone(),
+            mutations: self.mutations.clone(),
+        }
+    }
+
     /// The stamp; `None` if nothing was to be committed.
     fn commit(&mut self, cluster: &Cluster, joins: bool) -> Result<Option<[u8; 10]>, Code> {
         if let Some(code) = self.deferred {
@@ -323,13 +342,7 @@ impl State {
             self.committed = Some(-1);
             return Ok(None);
         }
-        let commit = Commit {
-            read_version: self.read_version,
-            reads: self.reads.clone(),
-            writes: self.writes.clone(),
-            mutations: self.mutations.clone(),
-        };
-        let (version, batch) = cluster.commit(commit, joins)?;
+        let (version, batch) = cluster.commit(self.what_to_commit(), joins)?;
         self.committed = Some(version);
         Ok(Some(stamp(version, batch)))
     }

@@ -46,10 +46,19 @@ impl Double {
 
     /// Makes the call fail that comes after so many others.
     pub(crate) fn inject(&self, after: u64, code: i32, done: bool) {
+        self.inject_with(after, code, c_int::from(done));
+    }
+
+    /// The same; a commit is on its way then, and judged after so many other things.
+    pub(crate) fn inject_late(&self, after: u64, code: i32, others: u32) {
+        self.inject_with(after, code, c_int::try_from(others + 1).expect("a few"));
+    }
+
+    fn inject_with(&self, after: u64, code: i32, done: c_int) {
         // SAFETY: as above.
         let inject: extern "C" fn(u64, c_int, c_int) =
             unsafe { std::mem::transmute(self.find("hozo_double_inject")) };
-        inject(after, code, c_int::from(done));
+        inject(after, code, done);
     }
 
     /// Forgets what did not fail yet, and answers how much that was.

@@ -74,6 +74,22 @@ fn errors_that_last_are_told_and_leave_nothing_in_doubt() {
 }
 
 #[test]
+fn a_commit_that_comes_late_is_not_made_beside_another() {
+    let double = Double::take();
+    for (code, patience) in [(1031, Patience::Some), (1021, Patience::None)] {
+        for others in [1, 2, 3, 4, 6, 9] {
+            for n in 0u64.. {
+                double.inject_late(n, code, others);
+                Client::open(&store(&format!("l{code}/{others}/{n}")), patience).run();
+                if double.clear() > 0 {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn two_errors_in_a_row_are_as_one() {
     let double = Double::take();
     for gap in [1, 2, 3] {

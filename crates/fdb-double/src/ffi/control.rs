@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::network::OPTIONS;
 use crate::cluster::Cluster;
-use crate::faults::{self, Fault};
+use crate::faults::{self, Done, Fault};
 use crate::network;
 
 /// How many calls of the cluster there were: reads, commits, watches.
@@ -14,11 +14,12 @@ pub extern "C" fn hozo_double_calls() -> u64 {
     faults::calls()
 }
 
-/// Makes the call fail that comes after `after` others. With `done`, a commit is
-/// made and its answer is the error.
+/// Makes the call fail that comes after `after` others. With `done` 1, a commit is
+/// made and its answer is the error; with 2 and more, it is on its way then, and is
+/// judged when one less than so many other things were done.
 #[unsafe(no_mangle)]
 pub extern "C" fn hozo_double_inject(after: u64, code: c_int, done: c_int) {
-    faults::plan(after, Fault { code, done: done != 0 });
+    faults::plan(after, Fault { code, done: Done::from_code(done) });
 }
 
 /// Forgets the failures that did not come, and answers how many those were.
