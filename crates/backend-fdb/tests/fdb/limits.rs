@@ -4,7 +4,8 @@ use bytes::Bytes;
 use hozo_backend_fdb::Config;
 use hozo_traits::exec::block_on;
 use hozo_traits::{
-    CommitOutcome, Condition, Conflict, Durability, Effect, ErrorKind, PageWrite, Selection,
+    CommitOutcome, Condition, Conflict, Durability, Effect, ErrorKind, LogQuery, PageWrite,
+    Selection, Span, Version,
 };
 
 use crate::control::Double;
@@ -135,4 +136,31 @@ fn no_write_of_different_pages_meets_another() {
     };
     let alone = run(1);
     assert_eq!(run(6), 6 * alone, "a conflict costs calls");
+}
+
+#[test]
+fn times_do_not_fall_whatever_the_clocks_of_writers_say() {
+    let _double = Double::take();
+    let client = store("times/");
+    std::thread::scope(|scope| {
+        for thread in 0..6u32 {
+            let client = &client;
+            scope.spawn(move || {
+                for round in 0..40u8 {
+                    let mut commit = client.commit_of(&[(thread + 1, round)], Vec::new());
+                    // Each has a clock of its own.
+                    let time = (1 << 50) + u64::from(round) * 1000 + u64::from(thread) * 777;
+                    commit.time = hozo_traits::Timestamp::from_micros(time);
+                    let made = block_on(client.pages.commit(commit)).expect("it is made");
+                    let CommitOutcome::Committed(made) = made else { panic!("{made:?}") };
+                    assert!(made.time.as_micros() >= time);
+                }
+            });
+        }
+    });
+    let span = Span::Versions(Version::ZERO, Version::MAX);
+    let query = LogQuery { namespace: A, span, newest_first: false, limit: 1000 };
+    let log = block_on(client.pages.log(query)).expect("there is a log");
+    assert_eq!(log.len(), 6 * 40);
+    assert!(log.is_sorted_by(|a, b| a.version < b.version && a.time <= b.time), "{log:?}");
 }
