@@ -85,10 +85,10 @@ fn who_read_what_another_process_changed_is_told_at_commit() {
 }
 
 #[test]
-fn serial_is_refused_with_what_to_do() {
+fn serial_is_an_error_that_waiting_does_not_help() {
     let stack = stack("serial/", "");
     let db = stack.connect("app/a").unwrap();
     let error = db.execute_batch("CREATE TABLE t(x)").unwrap_err();
-    assert_ne!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt), "{error}");
-    drop(db);
+    assert_eq!(error.sqlite_error_code(), Some(ErrorCode::Unknown), "{error}");
+    assert_eq!(one(&db, "SELECT count(*) FROM sqlite_schema"), 0);
 }
