@@ -17,6 +17,8 @@ pub(crate) enum Need {
     Tmpfs,
     /// A program on the path.
     Program(&'static str),
+    /// A FoundationDB cluster, and its client library.
+    FoundationDb,
     /// The store that is taken unless another is named.
     DefaultStore,
 }
@@ -51,6 +53,9 @@ impl Need {
             Need::DefaultStore => std::env::var("HOZO_TEST_STORE")
                 .is_ok()
                 .then(|| "promised of the default store only".to_owned()),
+            Need::FoundationDb => std::env::var_os("FDB_CLUSTER_FILE")
+                .is_none()
+                .then(|| "FDB_CLUSTER_FILE names no cluster".to_owned()),
             Need::Program(name) => (!have(name)).then(|| format!("{name} is not installed")),
         }
     }

@@ -9,6 +9,8 @@ use crate::case::{Case, Need};
 pub(crate) const CASES: &[Case] = &[
     Case::new("each_file_in_configs_starts", shipped_configs),
     Case::new("each_file_in_configs_is_served", served_configs),
+    Case::new("those_over_foundationdb_are_right", foundationdb_configs_check),
+    Case::new("those_over_foundationdb_start", foundationdb_configs).needing(&[Need::FoundationDb]),
     Case::new("the_commands_of_the_tls_config_work", tls_config)
         .needing(&[Need::Program("openssl")]),
     Case::new("what_is_in_dist_calls_hozo_as_it_is", dist),
@@ -16,8 +18,19 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("every_mistake_is_said_at_once", mistakes),
 ];
 
-/// The configs that the repository ships: their names and texts.
+/// The configs that the repository ships and every machine can start: their names and
+/// texts.
 fn shipped() -> Vec<(String, String)> {
+    let mut all = shipped_for_any();
+    all.retain(|(_, text)| !is_for_foundationdb(text));
+    all
+}
+
+fn is_for_foundationdb(text: &str) -> bool {
+    text.contains("\nbackend = \"fdb\"")
+}
+
+fn shipped_for_any() -> Vec<(String, String)> {
     let dir = repository().join("configs");
     let entries = fs::read_dir(&dir).expect("configs/ is there");
     let paths = entries.map(|entry| entry.expect("configs/ can be listed").path());
@@ -34,7 +47,32 @@ fn shipped() -> Vec<(String, String)> {
 /// Each config that the repository ships, started: a namespace is made, written
 /// and read.
 fn shipped_configs() {
-    for (name, text) in shipped() {
+    start_each(shipped());
+}
+
+fn over_foundationdb() -> Vec<(String, String)> {
+    let mut all = shipped_for_any();
+    all.retain(|(_, text)| is_for_foundationdb(text));
+    assert!(!all.is_empty(), "no config is over FoundationDB");
+    all
+}
+
+/// Checking a config asks no cluster, and wants no client library.
+fn foundationdb_configs_check() {
+    for (name, text) in over_foundationdb() {
+        let scratch = Scratch::empty();
+        scratch.write("hozo.toml", &text);
+        let checked = scratch.hozo(&["check", "hozo.toml"]).run();
+        assert_eq!(checked.code, Some(0), "{name}: {checked}");
+    }
+}
+
+fn foundationdb_configs() {
+    start_each(over_foundationdb());
+}
+
+fn start_each(configs: Vec<(String, String)>) {
+    for (name, text) in configs {
         let scratch = Scratch::empty();
         scratch.write("hozo.toml", &text);
         let checked = scratch.hozo(&["check", "hozo.toml"]).run();

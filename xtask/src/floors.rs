@@ -14,6 +14,8 @@ const ENGINES: [&str; 5] = ["rocksdb", "sled", "foundationdb", "memmap2", "fuser
 fn floor(name: &str) -> Option<u8> {
     Some(match name {
         "hozo-traits" | "hozo-proto" => 0,
+        // Declarations of another's C functions, and a double of what they are.
+        "foundationdb-sys" | "hozo-fdb-double" => 0,
         "hozo-directory" | "hozo-ordered" | "hozo-pages" | "hozo-records" | "hozo-conformance" => 1,
         "hozo-client" | "hozo-log" => 1,
         "hozo-repl" => 2,

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use hozo_log::disk::Disk;
 use hozo_log::{Entry, Record};
-use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Overhead, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 
 use crate::index::PAGE_BYTES;
@@ -163,6 +163,8 @@ impl LocalEngine for Engine {
             key_bytes_max: KEY_BYTES_MAX,
             value_bytes_max: VALUE_BYTES_MAX,
             batch_bytes_max: BATCH_BYTES_MAX,
+            overhead: Overhead::NONE,
+            pointers_max: usize::MAX,
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
-use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Overhead, Pair, Scan, Space};
 use hozo_traits::Result;
 
 /// Bytes that one batch may have. The engine itself has no limit; this one
@@ -53,6 +53,8 @@ impl LocalEngine for Memory {
             key_bytes_max: usize::MAX,
             value_bytes_max: usize::MAX,
             batch_bytes_max: BATCH_BYTES_MAX,
+            overhead: Overhead::NONE,
+            pointers_max: usize::MAX,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hozo_directory::{Lock, io_error};
-use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Overhead, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 use rocksdb::{DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
 
@@ -26,8 +26,13 @@ mod stall;
 
 /// What the engine can take. RocksDB itself would take gigabytes; these keep
 /// one batch well within the write buffer, and a log record within memory.
-const LIMITS: Limits =
-    Limits { key_bytes_max: 64 << 10, value_bytes_max: 8 << 20, batch_bytes_max: 16 << 20 };
+const LIMITS: Limits = Limits {
+    key_bytes_max: 64 << 10,
+    value_bytes_max: 8 << 20,
+    batch_bytes_max: 16 << 20,
+    overhead: Overhead::NONE,
+    pointers_max: usize::MAX,
+};
 /// A log of at most so many bytes and files is replayed from where it lies
 /// when the store opens; a larger one is first made into tables. Replaying
 /// 1000 small commits took 2 ms, making tables of them 8 ms and seven files to

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hozo_directory::io_error;
-use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Overhead, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 use sled::{Db, IVec};
 
@@ -29,8 +29,13 @@ mod keys;
 
 /// What the engine can take. A batch is in memory several times while it is
 /// applied.
-const LIMITS: Limits =
-    Limits { key_bytes_max: 4 << 10, value_bytes_max: 1 << 20, batch_bytes_max: 8 << 20 };
+const LIMITS: Limits = Limits {
+    key_bytes_max: 4 << 10,
+    value_bytes_max: 1 << 20,
+    batch_bytes_max: 8 << 20,
+    overhead: Overhead::NONE,
+    pointers_max: usize::MAX,
+};
 /// How long to sleep between tries while the store is open elsewhere.
 const RETRY_EVERY: Duration = Duration::from_millis(10);
 

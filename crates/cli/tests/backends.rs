@@ -53,12 +53,14 @@ fn a_backend_that_was_left_out_says_how_to_get_it() {
 }
 
 /// A build with everything has what the features name.
-#[cfg(all(feature = "rocksdb", feature = "sled"))]
+#[cfg(all(feature = "fdb", feature = "rocksdb", feature = "sled"))]
 #[test]
 fn a_build_with_everything_has_every_backend() {
     let dir = TempDir::new().unwrap();
-    for backend in ["rocksdb", "sled"] {
-        let text = format!("[store.a]\nbackend = \"{backend}\"\npath = \"x\"\n");
+    for backend in ["fdb", "rocksdb", "sled"] {
+        // FoundationDB has no directory.
+        let path = if backend == "fdb" { "" } else { "path = \"x\"\n" };
+        let text = format!("[store.a]\nbackend = \"{backend}\"\n{path}");
         fs::write(dir.path().join("hozo.toml"), text).unwrap();
         assert!(hozo(&dir, &["check"]).status.success(), "{backend}");
     }

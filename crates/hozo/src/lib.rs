@@ -20,7 +20,7 @@
 //!
 //! | section | key | meaning |
 //! |---|---|---|
-//! | `[store.NAME]` | `backend` | `hashdbm`, `memory`, `rocksdb` and `sled` with the cargo feature of the name, or one that the program registered |
+//! | `[store.NAME]` | `backend` | `hashdbm`, `memory`, `fdb`, `rocksdb` and `sled` with the cargo feature of the name, or one that the program registered |
 //! | | `path` | the store's directory, for backends that have one; made when first opened |
 //! | | others | the backend's: the fields of its `Config` |
 //! | `[[namespace]]` | `match` | the names that this is about, as a [`Pattern`] |

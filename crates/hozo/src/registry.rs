@@ -109,6 +109,13 @@ impl Registry {
             hozo_backend_rocksdb::open,
             None,
         );
+        #[cfg(feature = "fdb")]
+        registry.add(
+            hozo_backend_fdb::NAME,
+            hozo_backend_fdb::Config::check,
+            hozo_backend_fdb::open,
+            None,
+        );
         #[cfg(feature = "sled")]
         registry.add(
             hozo_backend_sled::NAME,

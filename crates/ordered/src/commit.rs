@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hozo_traits::{
-    Commit, CommitId, CommitOutcome, Committed, Condition as Asked, Durability, Error, ErrorKind,
-    MetaWrite, Result, Timestamp, Version,
+    Commit, CommitId, CommitOutcome, Committed, Condition as Asked, Conflict, Durability, Error,
+    ErrorKind, MetaWrite, NamespaceId, Result, Timestamp, Version,
 };
 
+use crate::bulk::Passed;
 use crate::codec::outcome;
 use crate::conditions;
 use crate::pages::{delete_range, unnumbered};
@@ -20,6 +21,9 @@ use crate::{
 /// away what they may be against; after so many, images are written, which
 /// depend on nothing.
 const DELTA_TRIES: usize = 3;
+
+/// How often a commit is prepared at all. Each bulk that comes meanwhile is one.
+const BULK_TRIES: usize = 64;
 
 /// A commit while it becomes a write.
 pub(crate) struct Draft<'a> {
@@ -35,8 +39,12 @@ impl<E: OrderedEngine> OrderedPages<E> {
         self.check_id(commit.id)?;
         self.check(&commit)?;
         let judged = 1 + commit.conditions.len();
-        for tried in 0..=DELTA_TRIES {
-            let write = self.prepare(&commit, tried < DELTA_TRIES).await?;
+        let mut passed = Passed::new();
+        let mut tried = 0;
+        for _ in 0..BULK_TRIES {
+            let bulks = self.no_new_bulks(&commit, &passed);
+            let namespaces: Vec<NamespaceId> = bulks.iter().map(|(of, _)| *of).collect();
+            let write = self.prepare(&commit, tried < DELTA_TRIES, bulks).await?;
             match self.engine.write(write).await? {
                 WriteOutcome::Written { version, time } => {
                     self.stage_ended(commit.id);
@@ -47,17 +55,39 @@ impl<E: OrderedEngine> OrderedPages<E> {
                     return self.answer_again(&record, commit.durability).await;
                 }
                 WriteOutcome::Failed { condition, found } if condition < judged => {
-                    return self.refuse(&commit, &commit.conditions[condition - 1], found).await;
+                    return self.refuse_for(&commit, condition - 1, found).await;
+                }
+                WriteOutcome::Failed { condition, found }
+                    if condition < judged + namespaces.len() =>
+                {
+                    // A bulk is there that was not looked at.
+                    let namespace = namespaces[condition - judged];
+                    let found = found.map(|(key, _)| keys::page_version(&key));
+                    let newest = found.unwrap_or(Ok(Version::MAX))?;
+                    let broken = self.broken_by_bulk(&commit, namespace, newest).await?;
+                    if let Some((condition, version)) = broken {
+                        return self.refuse_at(&commit, condition, version).await;
+                    }
+                    passed.insert(namespace, newest);
                 }
                 // A purge may have removed what the commit's deltas are against.
-                WriteOutcome::Failed { .. } => {}
+                WriteOutcome::Failed { .. } if tried < DELTA_TRIES => tried += 1,
+                WriteOutcome::Failed { .. } => break,
             }
         }
-        Err(Error::new(ErrorKind::Internal, "a commit failed on a condition that it does not have")
-            .with("commit id", commit.id))
+        Err(Error::new(
+            ErrorKind::Busy,
+            "others came between each time that the commit was prepared",
+        )
+        .with("commit id", commit.id))
     }
 
-    async fn prepare(&self, commit: &Commit, as_deltas: bool) -> Result<Write> {
+    async fn prepare(
+        &self,
+        commit: &Commit,
+        as_deltas: bool,
+        bulks: Vec<(NamespaceId, Condition)>,
+    ) -> Result<Write> {
         let mut judged = Vec::with_capacity(commit.conditions.len() + 2);
         judged.push(Condition::KeyIs {
             space: Space::Commits,
@@ -65,12 +95,13 @@ impl<E: OrderedEngine> OrderedPages<E> {
             value: None,
         });
         judged.extend(commit.conditions.iter().map(conditions::asked));
+        judged.extend(bulks.into_iter().map(|(_, condition)| condition));
         let mut draft = Draft { commit, as_deltas, conditions: judged, ops: Vec::new() };
         self.prepare_pages(&mut draft).await?;
         let Draft { conditions, mut ops, .. } = draft;
         ops.extend(commit.meta.iter().map(meta_op));
         ops.push(remember(commit.id, outcome::committed()));
-        let bytes: usize = ops.iter().map(WriteOp::bytes).sum();
+        let bytes = self.limits.weigh(&conditions, &ops);
         if bytes > self.limits.batch_bytes_max {
             return Err(Error::new(
                 ErrorKind::TooLarge,
@@ -123,13 +154,38 @@ impl<E: OrderedEngine> OrderedPages<E> {
         Ok(outcome)
     }
 
-    /// Records the conflict, so that the same id gets it again.
-    async fn refuse(
+    /// Refuses for the condition at this place, of which this was found.
+    async fn refuse_for(
         &self,
         commit: &Commit,
-        failed: &Asked,
+        condition: usize,
         found: Option<Pair>,
     ) -> Result<CommitOutcome> {
+        let mut conflict = conditions::conflict(&commit.conditions[condition], found)?;
+        if let Conflict::Page { namespace, page, version } = &mut conflict
+            && let Some(newer) = self.newest_bulk_of(*namespace, *page, *version).await?
+        {
+            *version = newer;
+        }
+        self.refuse(commit, conflict).await
+    }
+
+    /// Refuses for the condition about a page at this place, which a commit of this
+    /// version wrote.
+    async fn refuse_at(
+        &self,
+        commit: &Commit,
+        condition: usize,
+        version: Version,
+    ) -> Result<CommitOutcome> {
+        let Asked::PageUnchanged { namespace, page, .. } = &commit.conditions[condition] else {
+            return Err(Error::new(ErrorKind::Internal, "a bulk broke what is about no page"));
+        };
+        self.refuse(commit, Conflict::Page { namespace: *namespace, page: *page, version }).await
+    }
+
+    /// Records the conflict, so that the same id gets it again.
+    async fn refuse(&self, commit: &Commit, conflict: Conflict) -> Result<CommitOutcome> {
         if let Some(at) = commit.at {
             let newest = self.engine.watermarks().await?.sequenced;
             if at <= newest {
@@ -141,7 +197,6 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 .with("newest", newest));
             }
         }
-        let conflict = conditions::conflict(failed, found)?;
         let first = Condition::KeyIs {
             space: Space::Commits,
             key: commit.id.as_bytes().to_vec(),
@@ -157,6 +212,19 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
     }
 
+    /// Ids made before this many milliseconds are not accepted any more, and a
+    /// little longer than that, for a commit that was accepted just in time and is
+    /// still on its way.
+    fn past_before(&self, now: u64) -> u64 {
+        let keep = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
+        now.saturating_sub(keep.saturating_add(keep / 8))
+    }
+
+    /// Whether no commit with this id is on its way any more.
+    pub(crate) fn is_long_past(&self, id: CommitId) -> bool {
+        id.millis() < self.past_before(self.ambient.now().as_millis())
+    }
+
     /// Now and then: removes the outcomes of ids that are no longer accepted.
     async fn forget_old_ids(&self, ops: &mut Vec<WriteOp>) -> Result<()> {
         let now = self.ambient.now().as_millis();
@@ -167,9 +235,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
             return Ok(());
         }
         self.forget_next.store(now.saturating_add(keep / 16), Ordering::Relaxed);
-        // A little longer than they are accepted, for a commit that was
-        // accepted just in time and is still on its way.
-        let before = now.saturating_sub(keep.saturating_add(keep / 8));
+        let before = self.past_before(now);
         let old = KeyRange { start: vec![0; CommitId::LEN], end: keys::commit_ids_from(before) };
         let last = self.engine.last_in_many(Space::Commits, &[old]).await?.pop().flatten();
         let Some((last, _)) = last else { return Ok(()) };

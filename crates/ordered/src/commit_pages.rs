@@ -7,6 +7,7 @@ use hozo_traits::{
     Commit, NamespaceChange, NamespaceId, PageNo, PageWrite, Result, Timestamp, Version,
 };
 
+use crate::bulk;
 use crate::codec::log;
 use crate::codec::record::{Delta, Record};
 use crate::commit::Draft;
@@ -49,7 +50,11 @@ impl<E: OrderedEngine> OrderedPages<E> {
             }
             self.check_staged_sizes(commit.id, change.namespace, &staged, change.page_size).await?;
             self.write_direct(draft, change.namespace, writes).await?;
-            write_pointers(commit, change.namespace, &staged, &mut draft.ops);
+            if self.is_bulk(&staged) {
+                draft.ops.push(bulk::write(commit.id, change.namespace));
+            } else {
+                write_pointers(commit, change.namespace, &staged, &mut draft.ops);
+            }
             let pages: Vec<PageNo> =
                 writes.iter().map(|w| w.page).chain(staged.into_keys()).collect();
             write_log(commit, change, &pages, &mut draft.ops);
@@ -63,7 +68,9 @@ impl<E: OrderedEngine> OrderedPages<E> {
 
     /// Whether the images fit one batch, with something left for the rest.
     fn fits(&self, writes: &[&[PageWrite]]) -> bool {
-        let bytes: usize = writes.iter().flat_map(|w| w.iter()).map(|w| w.image.len() + 64).sum();
+        let more = 64 + self.limits.overhead.step_bytes;
+        let all = writes.iter().flat_map(|w| w.iter());
+        let bytes: usize = all.map(|write| write.image.len() + more).sum();
         bytes <= self.limits.batch_bytes_max / 2
     }
 
@@ -114,7 +121,10 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 let pages: Vec<PageNo> = some.iter().map(|(_, i)| writes[*i].page).collect();
                 let newest = self.newest(namespace, &pages, some[0].0).await?;
                 for ((_, i), stored) in some.iter().zip(newest) {
-                    if let Stored::Image(newest) = stored {
+                    // What is in a bulk has no record that a delta could be against.
+                    if let Stored::Image(newest) = stored
+                        && !newest.in_bulk
+                    {
                         deltas[*i] = delta(&newest, &writes[*i].image);
                     }
                 }

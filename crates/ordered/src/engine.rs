@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{Capabilities, Error, Result, Version, Watermarks};
 
-use crate::{Write, WriteOutcome};
+use crate::{Limits, Write, WriteOutcome};
 
 /// A key and its value.
 pub type Pair = (Bytes, Bytes);
@@ -71,39 +71,6 @@ impl Space {
             Space::Staged => "staged",
             Space::System => "system",
             Space::Records => "records",
-        }
-    }
-}
-
-/// What an engine can take. The layers above split and stage within it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// The longest key; at least [`Limits::KEY_BYTES_MIN`].
-    pub key_bytes_max: usize,
-    /// The longest value; at least [`Limits::VALUE_BYTES_MIN`].
-    pub value_bytes_max: usize,
-    /// Bytes of keys and values in one atomic batch.
-    pub batch_bytes_max: usize,
-}
-
-impl Limits {
-    /// The longest key that is written: metadata with the longest name.
-    pub const KEY_BYTES_MIN: usize = 1024;
-    /// The longest value that is written: the largest page and what is said of it.
-    pub const VALUE_BYTES_MIN: usize = (64 << 10) + 64;
-
-    /// FoundationDB's limits, with room for its own overhead in a transaction.
-    /// A local store that is opened with these takes what the cluster takes.
-    pub const FOUNDATIONDB: Limits =
-        Limits { key_bytes_max: 10_000, value_bytes_max: 100_000, batch_bytes_max: 8_000_000 };
-
-    /// The stricter of both, limit by limit.
-    #[must_use]
-    pub fn min(self, other: Limits) -> Limits {
-        Limits {
-            key_bytes_max: self.key_bytes_max.min(other.key_bytes_max),
-            value_bytes_max: self.value_bytes_max.min(other.value_bytes_max),
-            batch_bytes_max: self.batch_bytes_max.min(other.batch_bytes_max),
         }
     }
 }

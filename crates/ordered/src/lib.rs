@@ -18,6 +18,7 @@
 //! files has left of pages.
 #![forbid(unsafe_code)]
 
+mod bulk;
 mod check;
 mod codec;
 mod commit;
@@ -26,6 +27,7 @@ mod conditions;
 mod engine;
 mod group_sync;
 mod keys;
+mod limits;
 mod log;
 mod pages;
 mod purge;
@@ -37,8 +39,9 @@ mod sequencer;
 mod stage;
 mod write;
 
-pub use engine::{KeyRange, Limits, LocalEngine, NotApplied, Op, OrderedEngine, Pair, Scan, Space};
+pub use engine::{KeyRange, LocalEngine, NotApplied, Op, OrderedEngine, Pair, Scan, Space};
 pub use group_sync::{GroupSync, GroupSyncConfig, Mark, Marks, PoisonGuard, Wait};
+pub use limits::{Limits, Overhead};
 pub use pages::{OrderedPages, OrderedPagesConfig};
 pub use records::{OrderedKv, OrderedStore};
 pub use sequencer::Sequenced;

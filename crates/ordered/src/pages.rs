@@ -61,11 +61,15 @@ pub struct OrderedPages<E: OrderedEngine> {
     /// Ids with staged pages. An exclusive store knows them all, so that a
     /// commit without any need not look.
     stages: Mutex<HashSet<CommitId>>,
+    /// A version that the store has reached, where asking for the newest costs a
+    /// round trip.
+    reached: Mutex<Version>,
 }
 
 impl<E: OrderedEngine> OrderedPages<E> {
     /// The store in `engine`, made if the engine is empty. Stages that a
-    /// process left behind which ended before their commit are removed.
+    /// process left behind which ended before their commit are removed; where
+    /// other processes may write, those whose commit would be refused by now.
     pub async fn open(
         engine: E,
         config: OrderedPagesConfig,
@@ -93,11 +97,10 @@ impl<E: OrderedEngine> OrderedPages<E> {
             forgotten: AtomicU64::new(forgotten),
             forget_next: AtomicU64::new(0),
             stages: Mutex::default(),
+            reached: Mutex::new(Version::ZERO),
         };
         store.check_format().await?;
-        if store.engine.capabilities().exclusive {
-            store.remove_left_stages().await?;
-        }
+        store.remove_left_stages().await?;
         Ok(store)
     }
 
@@ -114,6 +117,25 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 self.tidy(vec![op]).await
             }
         }
+    }
+
+    /// An error if the store has not reached this version.
+    pub(crate) async fn check_reached(&self, at: Version) -> Result<()> {
+        let exclusive = self.engine.capabilities().exclusive;
+        if !exclusive && at <= *self.reached.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(());
+        }
+        let newest = self.engine.watermarks().await?.sequenced;
+        if !exclusive {
+            let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+            *reached = newest.max(*reached);
+        }
+        if at <= newest {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::VersionGone, "this version was not committed yet")
+            .with("version", at)
+            .with("newest", newest))
     }
 
     /// The engine underneath.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hozo_traits::{Error, ErrorKind, NamespaceId, PageNo, Purged, Result, Version};
 
+use crate::bulk::Bulk;
 use crate::codec::record::Record;
 use crate::pages::{delete, unnumbered};
 use crate::scan::Pieces;
@@ -26,6 +27,8 @@ struct Draft {
     /// Whether images go that a commit could just be storing a delta against.
     /// With commits always coming between, they are kept in the end.
     newest_too: bool,
+    /// The bulks that may have some of what is to go.
+    bulks: Vec<Bulk>,
     conditions: Vec<Condition>,
     ops: Vec<WriteOp>,
     purged: Purged,
@@ -80,8 +83,12 @@ impl<E: OrderedEngine> OrderedPages<E> {
             let value = self.engine.get(Space::System, &key).await?;
             let count = value.as_ref().map_or(Ok(0), |value| codec::count(value))?;
             let unchanged = Condition::KeyIs { space: Space::System, key: key.clone(), value };
+            let (first, last) = (victims.values().filter_map(BTreeSet::first).min().copied())
+                .zip(victims.values().filter_map(BTreeSet::last).max().copied())
+                .unwrap_or((Version::MAX, Version::ZERO));
             let mut draft = Draft {
                 newest_too: tried < TRIES,
+                bulks: self.bulks(namespace, first, last).await?,
                 conditions: vec![unchanged],
                 ops: Vec::new(),
                 purged: Purged::default(),
@@ -114,9 +121,11 @@ impl<E: OrderedEngine> OrderedPages<E> {
         page: PageNo,
         victims: &BTreeSet<Version>,
     ) -> Result<()> {
-        let Some((records, complete)) = self.records_around(namespace, page, victims).await? else {
+        let Some((mut records, complete)) = self.records_around(namespace, page, victims).await?
+        else {
             return Ok(());
         };
+        self.add_of_bulks(namespace, page, victims, &draft.bulks, &mut records).await?;
         // Commits store deltas against the last image that there is.
         let at_risk = if complete { last_image(&records) } else { None };
         let spared = at_risk.filter(|_| !draft.newest_too);
@@ -150,6 +159,29 @@ impl<E: OrderedEngine> OrderedPages<E> {
                 });
             }
             gone_below = gone;
+        }
+        Ok(())
+    }
+
+    /// Adds what of the victims is in bulks, as if it had records of its own: it goes
+    /// as a staged image does, and leaves a record.
+    async fn add_of_bulks(
+        &self,
+        namespace: NamespaceId,
+        page: PageNo,
+        victims: &BTreeSet<Version>,
+        bulks: &[Bulk],
+        records: &mut Vec<(Version, Kind)>,
+    ) -> Result<()> {
+        for bulk in bulks {
+            let place = records.partition_point(|(version, _)| *version < bulk.version);
+            let has_record = records.get(place).is_some_and(|(v, _)| *v == bulk.version);
+            if victims.contains(&bulk.version)
+                && !has_record
+                && self.in_bulk(namespace, bulk, &[page]).await?.pop().flatten().is_some()
+            {
+                records.insert(place, (bulk.version, Kind::Image { staged: Some(bulk.id) }));
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hozo_traits::{Error, ErrorKind, NamespaceId, PageImage, PageNo, Result, Version};
 
+use crate::bulk::{self, Bulk};
 use crate::codec::corrupt;
 use crate::codec::record::{Delta, Record};
 use crate::{KeyRange, OrderedEngine, OrderedPages, Pair, Space, keys};
@@ -14,14 +15,16 @@ const TRIES: usize = 4;
 /// A page's record, and what is still missing of its image.
 enum Found {
     None,
-    Gone,
-    Lost,
+    Gone(Version),
+    Lost(Version),
     /// The version, and its image.
     Image(Version, Bytes),
     /// The image is the one of the base, changed.
     Delta(Version, Delta, Base),
     /// The image is staged under this key.
     Staged(Version, Vec<u8>),
+    /// The version of a bulk, and the image that it has.
+    Bulk(Version, Bytes),
 }
 
 /// The image against which a delta is.
@@ -46,6 +49,8 @@ pub(crate) struct Newest {
     /// For a delta, the base's version, the base's image and what deltas
     /// against it have cost so far.
     pub(crate) delta: Option<(Version, Bytes, usize)>,
+    /// Whether it is of a bulk, and has no record of its own.
+    pub(crate) in_bulk: bool,
 }
 
 impl<E: OrderedEngine> OrderedPages<E> {
@@ -59,12 +64,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
         if pages.is_empty() {
             return Ok(Vec::new());
         }
-        let newest = self.engine.watermarks().await?.sequenced;
-        if at > newest {
-            return Err(Error::new(ErrorKind::VersionGone, "this version was not committed yet")
-                .with("version", at)
-                .with("newest", newest));
-        }
+        self.check_reached(at).await?;
         let found = self.newest(namespace, pages, at).await?;
         let image = |(stored, page): (Stored, &PageNo)| {
             match stored {
@@ -109,16 +109,26 @@ impl<E: OrderedEngine> OrderedPages<E> {
         pages: &[PageNo],
         at: Version,
     ) -> Result<Option<Vec<Stored>>> {
-        let ranges: Vec<KeyRange> = pages
+        let mut ranges: Vec<KeyRange> = pages
             .iter()
             .map(|page| keys::page_range(namespace, *page, Version::ZERO, at))
             .collect();
-        let records = self.engine.last_in_many(Space::Pages, &ranges).await?;
+        if self.may_have_bulks() {
+            ranges.push(bulk::up_to(namespace, at));
+        }
+        let mut records = self.engine.last_in_many(Space::Pages, &ranges).await?;
+        let newest_bulk = if self.may_have_bulks() { records.pop().flatten() } else { None };
         let mut found = Vec::with_capacity(pages.len());
         for (page, record) in pages.iter().zip(records) {
             found.push(Found::of(namespace, *page, record).map_err(|e| {
                 e.with("namespace", namespace).with("page", page).with("version", at)
             })?);
+        }
+        if let Some((key, value)) = newest_bulk {
+            let newest = bulk::decode(&key, &value)?;
+            if !self.overlay(namespace, pages, &mut found, newest).await? {
+                return Ok(None);
+            }
         }
         if !self.fetch_bases(namespace, pages, &mut found).await?
             || !self.fetch_staged(&mut found).await?
@@ -126,6 +136,50 @@ impl<E: OrderedEngine> OrderedPages<E> {
             return Ok(None);
         }
         found.into_iter().map(Found::finish).collect::<Result<_>>().map(Some)
+    }
+
+    /// Takes from bulks, this one and older ones, what is newer than what was found;
+    /// whether no purge came between.
+    async fn overlay(
+        &self,
+        namespace: NamespaceId,
+        pages: &[PageNo],
+        found: &mut [Found],
+        newest: Bulk,
+    ) -> Result<bool> {
+        // An image that is missing may never have been there, or be purged since the
+        // page's own records were read.
+        let counted = keys::purges(namespace);
+        let before = self.engine.get(Space::System, &counted).await?;
+        let mut bulk = Some(newest);
+        while let Some(Bulk { version, .. }) = bulk {
+            let older: Vec<usize> =
+                (0..found.len()).filter(|n| found[*n].version() < Some(version)).collect();
+            if older.is_empty() {
+                break;
+            }
+            let wanted: Vec<PageNo> = older.iter().map(|n| pages[*n]).collect();
+            let images = match &bulk {
+                Some(bulk) => self.in_bulk(namespace, bulk, &wanted).await?,
+                None => break,
+            };
+            for (n, image) in older.into_iter().zip(images) {
+                if let Some(image) = image {
+                    found[n] = Found::Bulk(version, image);
+                }
+            }
+            bulk = match bulk::below(version) {
+                Some(below) => {
+                    let range = [bulk::up_to(namespace, below)];
+                    let older = self.engine.last_in_many(Space::Pages, &range).await?;
+                    let older = older.into_iter().next().flatten();
+                    older.map(|(key, value)| bulk::decode(&key, &value)).transpose()?
+                }
+                None => None,
+            };
+        }
+        // What was found in no bulk is of the page's own, or nothing.
+        Ok(before == self.engine.get(Space::System, &counted).await?)
     }
 
     /// Gets the records that deltas are against; whether all are there.
@@ -205,21 +259,39 @@ impl Found {
                 Found::Delta(version, delta, base)
             }
             Record::Staged(id) => Found::Staged(version, keys::staged::image(id, namespace, page)),
-            Record::Gone => Found::Gone,
-            Record::Lost => Found::Lost,
+            Record::Gone => Found::Gone(version),
+            Record::Lost => Found::Lost(version),
         })
+    }
+
+    /// The version of the record, if there is one.
+    fn version(&self) -> Option<Version> {
+        match self {
+            Found::None => None,
+            Found::Gone(version)
+            | Found::Lost(version)
+            | Found::Image(version, _)
+            | Found::Delta(version, ..)
+            | Found::Staged(version, _)
+            | Found::Bulk(version, _) => Some(*version),
+        }
     }
 
     fn finish(self) -> Result<Stored> {
         Ok(match self {
             Found::None => Stored::None,
-            Found::Gone => Stored::Gone,
-            Found::Lost => Stored::Lost,
-            Found::Image(version, image) => Stored::Image(Newest { version, image, delta: None }),
+            Found::Gone(_) => Stored::Gone,
+            Found::Lost(_) => Stored::Lost,
+            Found::Image(version, image) => {
+                Stored::Image(Newest { version, image, delta: None, in_bulk: false })
+            }
+            Found::Bulk(version, image) => {
+                Stored::Image(Newest { version, image, delta: None, in_bulk: true })
+            }
             Found::Delta(version, delta, Base::Image(base)) => {
                 let image = delta.apply(&base)?;
                 let delta = Some((delta.base, base, delta.spent()));
-                Stored::Image(Newest { version, image, delta })
+                Stored::Image(Newest { version, image, delta, in_bulk: false })
             }
             Found::Delta(..) | Found::Staged(..) => {
                 return Err(Error::new(ErrorKind::Internal, "a page's image was not fetched"));

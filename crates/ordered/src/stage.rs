@@ -132,15 +132,25 @@ impl<E: OrderedEngine> OrderedPages<E> {
         Ok(())
     }
 
-    /// Removes the stages of processes that ended.
+    /// Removes the stages of processes that ended: where others may write, those
+    /// that no commit can take any more.
     pub(crate) async fn remove_left_stages(&self) -> Result<()> {
+        let exclusive = self.engine.capabilities().exclusive;
         let (start, end) = staged_keys::ALL_OPEN;
         let limit = usize::MAX;
         let scan = Scan { space: Space::Staged, start, end, reverse: false, limit, bytes_max: 0 };
         let mut pieces = Pieces::of(scan);
         while let Some(piece) = pieces.next(&self.engine).await? {
             for (key, _) in piece {
-                self.tidy(drop_all(staged_keys::open_id(&key)?)).await?;
+                let id = staged_keys::open_id(&key)?;
+                if exclusive {
+                    self.tidy(drop_all(id)).await?;
+                } else if self.is_long_past(id) {
+                    self.drop_put_aside(id).await?;
+                } else {
+                    // Ids ascend with time.
+                    return Ok(());
+                }
             }
         }
         Ok(())

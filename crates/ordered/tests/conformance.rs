@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hozo_conformance::libtest_mimic::Trial;
-use hozo_conformance::records::{self, StoreFixture};
-use hozo_ordered::{OrderedPagesConfig, OrderedStore, Sequenced};
+use hozo_conformance::records::{self, PagesOf, StoreFixture};
+use hozo_ordered::{Limits, OrderedEngine, OrderedPagesConfig, OrderedStore, Sequenced};
 use hozo_traits::{Ambient, KvStore, PageStore, Result, Store, exec};
 
 use crate::shared::Shared;
@@ -54,6 +54,23 @@ impl StoreFixture for SharedFixture {
 
     fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
         let (engine, config) = (Shared(self.0.open_engine(dir)?), OrderedPagesConfig::default());
+        Ok(Arc::new(exec::block_on(OrderedStore::open(engine, config, ambient))?))
+    }
+}
+
+/// A store that others write as well, in which every stage is taken as a whole.
+struct Bulky(Tested);
+
+impl StoreFixture for Bulky {
+    fn name(&self) -> &str {
+        "test engine of bulks"
+    }
+
+    fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
+        let engine = Shared(self.0.open_engine(dir)?);
+        // All that is staged is a bulk, and all is staged that does not fit.
+        let limits = Limits { batch_bytes_max: 400 << 10, pointers_max: 0, ..engine.limits() };
+        let config = OrderedPagesConfig { strict: Some(limits), ..OrderedPagesConfig::default() };
         Ok(Arc::new(exec::block_on(OrderedStore::open(engine, config, ambient))?))
     }
 }
@@ -105,6 +122,8 @@ fn main() {
     trials.extend(records::store_trials_under("small batches/", tested(640 << 10)));
     let shared = SharedFixture(tested(8_000_000));
     trials.extend(records::record_trials_under("shared/", shared));
+    let bulky = PagesOf(Bulky(tested(usize::MAX)));
+    trials.extend(hozo_conformance::trials_under("bulks/", bulky));
     // Order among processes is not what a layer in one of them sees.
     let cluster = records::record_trials_under("cluster/", ClusterFixture(tested(8_000_000)));
     let in_one = |trial: &Trial| !trial.name().ends_with("/effects_replay_to_the_same_state");

@@ -33,13 +33,13 @@ pub(super) struct Backend {
 
 /// Backends that are in a build only if it was made with the cargo feature of
 /// their name.
-const FEATURES: [&str; 2] = ["rocksdb", "sled"];
+const FEATURES: [&str; 3] = ["fdb", "rocksdb", "sled"];
 
 /// Where the source is.
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Backends of the design that this version has not.
-const LATER: [&str; 2] = ["fdb", "remote"];
+const LATER: [&str; 1] = ["remote"];
 
 impl Registry {
     pub(super) fn add<C>(

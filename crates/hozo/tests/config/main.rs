@@ -281,7 +281,11 @@ fn files_that_are_no_text_are_told() {
 
 /// Whether a config names a backend that this build was made without.
 fn left_out(text: &str) -> bool {
-    let built = [("rocksdb", cfg!(feature = "rocksdb")), ("sled", cfg!(feature = "sled"))];
+    let built = [
+        ("fdb", cfg!(feature = "fdb")),
+        ("rocksdb", cfg!(feature = "rocksdb")),
+        ("sled", cfg!(feature = "sled")),
+    ];
     built.iter().any(|(name, built)| !built && text.contains(&format!("backend = {name:?}")))
 }
 
@@ -289,8 +293,10 @@ fn left_out(text: &str) -> bool {
 #[test]
 fn a_backend_that_was_left_out_says_how_to_get_it() {
     let base = TempDir::new().unwrap();
-    for name in ["rocksdb", "sled"] {
-        let text = format!("[store.m]\nbackend = {name:?}\npath = \"x\"\n");
+    for name in ["fdb", "rocksdb", "sled"] {
+        // FoundationDB has no directory.
+        let path = if name == "fdb" { "" } else { "path = \"x\"\n" };
+        let text = format!("[store.m]\nbackend = {name:?}\n{path}");
         if !left_out(&text) {
             check_in(base.path(), &text).unwrap();
             continue;

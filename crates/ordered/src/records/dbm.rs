@@ -123,10 +123,13 @@ impl<E: OrderedEngine> OrderedKv<E> {
     }
 
     /// What the effects of an update may come to. Chunks take more than their
-    /// bytes: far less than a hundredth.
+    /// bytes: far less than a hundredth. Where conflicts are looked for, records
+    /// do, and tallies; an update of very many small records may not fit though it
+    /// comes to less than this.
     pub(super) fn update_bytes_max(&self) -> usize {
         let batch = self.limits.batch_bytes_max;
-        batch - batch / 100 - BATCH_RESERVE_BYTES
+        let records = if self.limits.overhead.range_bytes > 0 { batch / 8 } else { 0 };
+        batch - batch / 100 - records - BATCH_RESERVE_BYTES
     }
 
     pub(super) fn value_bytes_max(&self) -> usize {

@@ -153,7 +153,7 @@ impl<E: OrderedEngine> OrderedKv<E> {
         if ops.is_empty() {
             return Ok(Attempt::Made(effects, None));
         }
-        self.check_batch(&ops)?;
+        self.check_batch(&conditions, &ops)?;
         // An update that is given up in between leaves them unknown.
         tallies.iter().for_each(|(stripe, _)| self.know(*stripe, None));
         let Some(version) = self.write(conditions, ops, durability).await? else {
@@ -304,8 +304,8 @@ impl<E: OrderedEngine> OrderedKv<E> {
         Ok(Attempt::Made(effects, Some(version)))
     }
 
-    fn check_batch(&self, ops: &[WriteOp]) -> Result<()> {
-        let bytes: usize = ops.iter().map(WriteOp::bytes).sum();
+    fn check_batch(&self, conditions: &[Condition], ops: &[WriteOp]) -> Result<()> {
+        let bytes = self.limits.weigh(conditions, ops);
         if bytes <= self.limits.batch_bytes_max {
             return Ok(());
         }

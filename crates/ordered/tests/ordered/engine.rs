@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Pair, Scan, Space};
+use hozo_ordered::{KeyRange, Limits, LocalEngine, NotApplied, Op, Overhead, Pair, Scan, Space};
 use hozo_traits::{Error, ErrorKind, Result};
 
 type Maps = BTreeMap<(Space, Bytes), Bytes>;
@@ -64,8 +64,13 @@ impl Disk {
 
     pub(crate) fn open_with(self: &Arc<Self>, batch_bytes_max: usize) -> Engine {
         let cuts = self.state().cuts;
-        let limits =
-            Limits { key_bytes_max: usize::MAX, value_bytes_max: usize::MAX, batch_bytes_max };
+        let limits = Limits {
+            key_bytes_max: usize::MAX,
+            value_bytes_max: usize::MAX,
+            batch_bytes_max,
+            overhead: Overhead::NONE,
+            pointers_max: usize::MAX,
+        };
         Engine { disk: Arc::clone(self), cuts, limits }
     }
 
