@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::case::{Case, Mode, Workload};
-use super::report::{Measured, Report};
+use super::report::{Measured, Report, TargetInfo};
 use crate::format::{count, nanos, plural, rate, ratio};
 use crate::report::table::{Column, Paint, write_columns};
 use crate::stats::{median, range};
 
+mod lag;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +43,6 @@ fn write_group(text: &mut String, report: &Report, cases: &[Case], color: bool) 
     let mut rows = Vec::new();
     let mut remarks = Vec::new();
     for case in cases {
-        let baseline = report.targets.iter().find(|target| target.baseline);
         for target in &report.targets {
             let trials = report.measured(case, &target.name);
             if let Some(why) = report.why_not(case, &target.name) {
@@ -52,9 +52,8 @@ fn write_group(text: &mut String, report: &Report, cases: &[Case], color: bool) 
             if trials.is_empty() {
                 continue;
             }
-            let baseline = baseline
-                .filter(|baseline| baseline.name != target.name)
-                .map(|baseline| report.measured(case, &baseline.name));
+            let baseline = target.against.as_deref();
+            let baseline = baseline.map(|baseline| report.measured(case, baseline));
             let row =
                 Row { case, target: &target.name, trials, baseline: baseline.unwrap_or_default() };
             remarks.extend(row.remarks());
@@ -172,6 +171,7 @@ fn columns(report: &Report, rows: &[Row<'_>]) -> Vec<Column> {
         }));
     }
     columns.push(plain("client CPU/op", &|row| nanos(row.median(|m| m.client_cpu_ns))));
+    columns.extend(lag::columns(rows));
     columns.push(column("errors", &|row| match row.errors() {
         0 => ("0".to_owned(), Paint::Dim),
         errors => (count(errors), Paint::Bad),
@@ -229,12 +229,25 @@ fn notes(report: &Report) -> Vec<String> {
          for one answer. A trial begins when its server has come to rest, if its process is known."
             .to_owned(),
     ];
-    if let Some(baseline) = report.targets.iter().find(|target| target.baseline) {
-        notes.push(format!(
-            "Ratios: to {}, round by round; their median, the smallest and the largest.",
-            baseline.name
-        ));
+    let baselines: Vec<&str> =
+        report.targets.iter().filter(|target| target.baseline).map(|t| &*t.name).collect();
+    match &*baselines {
+        [] => {}
+        [baseline] => notes.push(format!(
+            "Ratios: to {baseline}, round by round; their median, the smallest and the largest."
+        )),
+        _ => {
+            let pair = |target: &TargetInfo| {
+                target.against.as_ref().map(|against| format!("{} to {against}", target.name))
+            };
+            let pairs: Vec<String> = report.targets.iter().filter_map(pair).collect();
+            notes.push(format!(
+                "Ratios: {}; round by round, their median, the smallest and the largest.",
+                pairs.join(", ")
+            ));
+        }
     }
+    notes.extend(lag::note(report));
     for target in &report.targets {
         let version = target.version.as_deref().unwrap_or("unknown");
         notes.push(format!("{}: at {}, version {version}.", target.name, target.address));
