@@ -118,9 +118,8 @@ pub(super) fn drive(
             tally.merge(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         drop(over);
-        let probed = prober.map(|prober| {
-            prober.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let probed = prober
+            .map(|prober| prober.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let Probed { tally: of_probes, lag } = probed.unwrap_or_default();
         tally.merge(of_probes);
         match (failed.take(), moments) {

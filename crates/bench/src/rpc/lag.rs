@@ -57,11 +57,6 @@ impl Lags {
         half.record(op, probe.found.saturating_sub(probe.answered));
     }
 
-    /// How many there were.
-    pub(super) fn count(&self) -> u64 {
-        self.sent.count()
-    }
-
     /// The figures, with what was found at the end.
     pub(super) fn figures(&self, behind: u64, caught_up_ns: u64) -> Lag {
         let mut answered = Recorder::default();

@@ -49,8 +49,13 @@ pub(crate) struct Rpc {
     /// What becomes of the updates of fresh stores. Each makes a server for each backend,
     /// which is compared with the one that has none, if that is among them.
     #[arg(
-        long, value_enum, value_name = "KINDS", value_delimiter = ',', default_value = "none",
-        conflicts_with = "address", help_heading = "Servers"
+        long,
+        value_enum,
+        value_name = "KINDS",
+        value_delimiter = ',',
+        default_value = "none",
+        conflicts_with = "address",
+        help_heading = "Servers"
     )]
     pub(crate) replication: Vec<ReplicationName>,
     /// Another server, to compare with.
