@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::case::{Case, Mode, Workload};
-use super::report::{Measured, Report, TargetInfo};
+use super::report::{Measured, Report};
 use crate::format::{count, nanos, plural, rate, ratio};
 use crate::report::table::{Column, Paint, write_columns};
 use crate::stats::{median, range};
@@ -144,7 +144,7 @@ fn columns(report: &Report, rows: &[Row<'_>]) -> Vec<Column> {
     let plain =
         |head, of: &dyn Fn(&Row<'_>) -> String| column(head, &|row| (of(row), Paint::Plain));
     let time = |nanos_of: Option<f64>| nanos_of.map_or_else(|| "–".to_owned(), nanos);
-    let compared = report.targets.iter().any(|target| target.baseline);
+    let compared = report.targets.iter().any(|target| target.against.is_some());
     let mut columns = vec![
         plain("connections", &|row| row.case.connections.to_string()),
         Column { left: true, ..column("server", &|row| (row.target.to_owned(), Paint::Bold)) },
@@ -229,24 +229,7 @@ fn notes(report: &Report) -> Vec<String> {
          for one answer. A trial begins when its server has come to rest, if its process is known."
             .to_owned(),
     ];
-    let baselines: Vec<&str> =
-        report.targets.iter().filter(|target| target.baseline).map(|t| &*t.name).collect();
-    match &*baselines {
-        [] => {}
-        [baseline] => notes.push(format!(
-            "Ratios: to {baseline}, round by round; their median, the smallest and the largest."
-        )),
-        _ => {
-            let pair = |target: &TargetInfo| {
-                target.against.as_ref().map(|against| format!("{} to {against}", target.name))
-            };
-            let pairs: Vec<String> = report.targets.iter().filter_map(pair).collect();
-            notes.push(format!(
-                "Ratios: {}; round by round, their median, the smallest and the largest.",
-                pairs.join(", ")
-            ));
-        }
-    }
+    notes.extend(ratios(report));
     notes.extend(lag::note(report));
     for target in &report.targets {
         let version = target.version.as_deref().unwrap_or("unknown");
@@ -255,4 +238,19 @@ fn notes(report: &Report) -> Vec<String> {
     let m = &report.machine;
     notes.push(format!("{}, {}, {}.", m.cpu, plural(m.cores as u64, "core"), m.kernel));
     notes
+}
+
+/// What is compared with what, if anything is.
+fn ratios(report: &Report) -> Option<String> {
+    let pairs: Vec<(&str, &str)> =
+        report.targets.iter().filter_map(|t| Some((&*t.name, t.against.as_deref()?))).collect();
+    let (_, first) = pairs.first()?;
+    let what = if pairs.iter().all(|(_, against)| against == first) {
+        format!("to {first}")
+    } else {
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, against)| format!("{name} to {against}")).collect();
+        pairs.join(", ")
+    };
+    Some(format!("Ratios: {what}; round by round, their median, the smallest and the largest."))
 }

@@ -78,9 +78,10 @@ fn a_follower_is_started_and_stopped_as_well() {
         assert_eq!(super::super::process::cpu_nanos(pid), None, "it is gone");
     }
     // The script is told the config, of which the follower's says whom it follows.
-    let script = "grep follow $2 && exit 3; echo 127.0.0.1:4711; exec sleep 3600";
+    let script = "if grep -q 'follow = .127.0.0.1:4711' \"$2\"; then echo no source; exit 3; fi
+        echo 127.0.0.1:4711; exec sleep 3600";
     let said = start_with(script, Replication::Follower).err().unwrap().to_string();
-    assert!(said.contains("follower of") && said.contains("127.0.0.1:4711"), "{said}");
+    assert!(said.contains("follower of") && said.contains("no source"), "{said}");
 }
 
 #[test]
