@@ -35,6 +35,7 @@
 //! | | `dir` | the log's directory, of its own; made when first opened |
 //! | | `follow` | the server whose updates are applied here: `http://HOST:PORT`, `https://HOST:PORT`, `HOST:PORT` or `unix:PATH` |
 //! | | `role` | with `follow`: `follower`, unless given, whose clients only read, or `master`, one of two |
+//! | | `acknowledge` | whether it counts as a follower: for `ack`, and for what the source's log keeps; `true` unless given |
 //! | | `ack` | how many followers have an update on stable storage before it is answered; 0 unless given, at most 100 |
 //! | | `ack_timeout_ms` | how long that may take; 5000 unless given |
 //! | | `segment_bytes` | of the files of a new log: a power of two from 64 KiB to 1 GiB, 64 MiB unless given |

@@ -31,6 +31,7 @@ impl Replication {
         let mut config = Config::new(plan.server_id(), plan.dir());
         config.follow = plan.follow().map(str::to_owned);
         config.role = plan.role();
+        config.acknowledge = plan.acknowledge();
         config.ack = plan.ack();
         config.ack_timeout = plan.ack_timeout();
         config.segment_bytes = plan.segment_bytes();

@@ -16,6 +16,9 @@ pub struct Config {
     pub dir: PathBuf,
     /// Whom it follows, if anybody.
     pub follow: Option<String>,
+    /// Whether it tells its source what it has durably. Only then does it count for
+    /// the acknowledgement of updates, and is kept for it what it lacks.
+    pub acknowledge: bool,
     /// Whether it takes writes; one that follows another may be one of two
     /// masters.
     pub role: Role,
@@ -31,7 +34,8 @@ pub struct Config {
     pub keep: Option<Duration>,
     /// What followers need, goes as well when the log takes more than this.
     pub keep_bytes: u64,
-    /// How long an update may stay without an fsync for which nobody waits.
+    /// How long an update may stay without an fsync for which nobody waits; all
+    /// the time there is leaves it to the system.
     pub sync_lag: Duration,
     /// Added to the time from which updates are asked of a server of Tkrzw, in
     /// milliseconds.
@@ -45,6 +49,7 @@ impl Config {
             server,
             dir: dir.into(),
             follow: None,
+            acknowledge: true,
             role: Role::Master,
             ack: 0,
             ack_timeout: Duration::from_secs(5),
@@ -80,7 +85,10 @@ impl Config {
     }
 
     pub(crate) fn sync(&self) -> GroupSyncConfig {
-        GroupSyncConfig { persistent: true, lag: Some(self.sync_lag) }
+        GroupSyncConfig {
+            persistent: true,
+            lag: (self.sync_lag < Duration::MAX).then_some(self.sync_lag),
+        }
     }
 }
 

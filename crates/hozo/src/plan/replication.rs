@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hozo_traits::{Role, ServerId};
+use toml::Spanned;
 
 use super::store;
 use crate::problem::{listed, nearest};
@@ -28,6 +29,7 @@ pub struct ReplicationPlan {
     dir: PathBuf,
     follow: Option<String>,
     role: Role,
+    acknowledge: bool,
     ack: u32,
     ack_timeout: Duration,
     segment_bytes: u64,
@@ -74,6 +76,12 @@ impl ReplicationPlan {
     /// What it is when it first starts; it may be told otherwise while it runs.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether it counts as a follower of its source: for acknowledgement, and for
+    /// what the source's log keeps.
+    pub fn acknowledge(&self) -> bool {
+        self.acknowledge
     }
 
     /// How many followers have to have an update before it is answered.
@@ -197,6 +205,7 @@ fn ulog(
         dir: dir?,
         follow: follow?,
         role: role?,
+        acknowledge: read.acknowledge.is_none_or(Spanned::into_inner),
         ack: u32::try_from(ack?).ok()?,
         ack_timeout: Duration::from_millis(ack_timeout?),
         segment_bytes: segment_bytes?,
