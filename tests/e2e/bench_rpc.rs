@@ -7,6 +7,7 @@ use crate::case::Case;
 
 pub(crate) const CASES: &[Case] = &[
     Case::new("one_command_measures_fresh_servers", fresh),
+    Case::new("what_replication_costs_is_measured_and_how_far_a_follower_is_behind", replicated),
     Case::new("a_server_is_left_as_it_was", existing),
     Case::new("an_open_loop_counts_what_never_began", overloaded),
     Case::new("what_cannot_be_measured_is_said", refused),
@@ -85,6 +86,49 @@ fn fresh() {
     assert_eq!(scratch.listing().len(), 1, "stores are gone: {:?}", scratch.listing());
 }
 
+fn replicated() {
+    let scratch = Scratch::empty();
+    let args = [
+        "--backends",
+        "memory,hashdbm",
+        "--replication",
+        "none,log,follower",
+        "--workloads",
+        "set,get",
+        "--connections",
+        "2",
+    ];
+    let told = report(&scratch, &args);
+    let against = |name: &str| {
+        let targets = told["targets"].as_array().expect("targets are a list");
+        let target = targets.iter().find(|target| target["name"] == name);
+        target.unwrap_or_else(|| panic!("no {name}: {told:#}"))["against"].clone()
+    };
+    for backend in ["memory", "hashdbm"] {
+        assert_eq!(against(&format!("{backend} + log")), backend);
+        assert_eq!(against(&format!("{backend} + follower")), backend);
+    }
+    assert_eq!(against("memory"), "hashdbm", "the last of those that do not replicate");
+    let trials = flawless(&told);
+    assert_eq!(trials.len(), 2 * 3 * 2, "backends, kinds of replication, workloads");
+    for trial in trials {
+        let lag = &trial["outcome"]["measured"]["lag"];
+        let follows = trial["target"].as_str().is_some_and(|name| name.ends_with("+ follower"));
+        assert_eq!(lag.is_object(), follows, "{trial:#}");
+        if follows {
+            assert!(lag["answered"]["count"].as_u64().is_some_and(|n| n > 0), "{trial:#}");
+            assert!(lag["behind"].is_u64() && lag["caught_up_ns"].is_u64(), "{trial:#}");
+        }
+    }
+    // An acknowledged write has the follower from the beginning.
+    let args = ["--replication", "ack", "--workloads", "set", "--connections", "2"];
+    let told = bench(&scratch, &args).ok();
+    for word in ["hashdbm + ack", "lag p99", "caught up in"] {
+        assert!(told.contains(word), "no {word:?} in {told}");
+    }
+    assert!(scratch.listing().is_empty(), "stores are gone: {:?}", scratch.listing());
+}
+
 fn existing() {
     let scratch = Scratch::empty();
     let (server, address) = serve(&scratch);
@@ -129,6 +173,10 @@ fn refused() {
     bench(&scratch, &["--address", "https://localhost:1"]).run().fails(&["--tls-ca"]);
     bench(&scratch, &["--backends", "tape"]).run().fails(&["tape", "memory"]);
     bench(&scratch, &["--workloads", "guess"]).run().fails(&["guess", "increment"]);
+    bench(&scratch, &["--replication", "mirror"]).run().fails(&["mirror", "follower"]);
+    bench(&scratch, &["--address", "unix:nobody.sock", "--replication", "log"])
+        .run()
+        .fails(&["--replication", "--address"]);
     bench(&scratch, &["--load", "open"]).run().fails(&["--rate"]);
     bench(&scratch, &["--load", "closed", "--rate", "5"]).run().fails(&["--rate"]);
     assert!(scratch.listing().is_empty(), "{:?}", scratch.listing());

@@ -121,6 +121,12 @@ use segment::{Header, Segment};
 pub use open::Opened;
 pub use walk::Walk;
 
+/// The CRC-32C of some bytes, quick also for the few that most records have.
+#[inline]
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    raw::crc(0, bytes)
+}
+
 /// A place in the log. Never 0, a multiple of 8, and never used twice.
 pub type Position = u64;
 

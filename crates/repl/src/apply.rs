@@ -139,7 +139,7 @@ impl Shared {
                 if let Some(effects) = &done {
                     return Ok(Vec::clone(effects));
                 }
-                logged.begins(self.ulog.end());
+                logged.begins(self.ulog.head());
                 let merged = self.ulog.append_other(update)?;
                 logged.ends((merged.end, update.reach.seq));
                 contests = merged.conflicts;
@@ -172,7 +172,7 @@ impl Shared {
                 };
                 let there: Vec<Bytes> =
                     found.iter().filter(there).map(|present| present.key.clone()).collect();
-                logged.begins(self.ulog.end());
+                logged.begins(self.ulog.head());
                 let merged = self.ulog.append_clearing(update, &there)?;
                 logged.ends((merged.end, update.reach.seq));
                 contests = merged.conflicts;
@@ -201,7 +201,7 @@ impl Shared {
                 if logged.is_in_log() {
                     return Ok(effects.clone());
                 }
-                logged.begins(self.ulog.end());
+                logged.begins(self.ulog.head());
                 logged.ends((self.ulog.append_foreign(update)?, 0));
                 Ok(effects.clone())
             })

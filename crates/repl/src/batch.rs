@@ -52,7 +52,7 @@ impl Batch<'_> {
         dbm: u32,
         append: impl FnOnce() -> Result<(Vec<Effect>, Place)>,
     ) -> Result<()> {
-        self.logged.begins(self.shared.ulog.end());
+        self.logged.begins(self.shared.ulog.head());
         let (effects, end) = append()?;
         self.logged.ends((end, 0));
         self.to_do.push((dbm, effects));

@@ -134,7 +134,7 @@ impl LoggedKv {
                     **clears = true;
                     return Err(Error::new(ErrorKind::Busy, "others are inside"));
                 }
-                logged.begins(shared.ulog.end());
+                logged.begins(shared.ulog.head());
                 let what =
                     What::Records { dbm: self.index, effects: effects.clone(), reduced: false };
                 logged.ends(shared.ulog.append_own(what, shared.ambient.now(), durability)?);
@@ -191,12 +191,11 @@ fn check(
         Selection::Keys { keys, .. } => keys,
         Selection::First => found.first().map_or(&[], |first| std::slice::from_ref(&first.key)),
     };
-    let set: HashSet<&Bytes> = match selected.len() {
-        0..=KEYS_COMPARED_MAX => HashSet::new(),
-        _ => selected.iter().collect(),
-    };
-    let is_selected = |key: &Bytes| {
-        if set.is_empty() { selected.contains(key) } else { set.contains(key) }
+    let set: Option<HashSet<&Bytes>> =
+        (selected.len() > KEYS_COMPARED_MAX).then(|| selected.iter().collect());
+    let is_selected = |key: &Bytes| match &set {
+        Some(set) => set.contains(key),
+        None => selected.contains(key),
     };
     let stray = effects.iter().any(|effect| match effect {
         Effect::Set { key, .. } | Effect::Remove { key } => !is_selected(key),

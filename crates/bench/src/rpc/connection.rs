@@ -19,8 +19,10 @@ const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// Until a connection is there.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// Where every method of the service is.
+/// Where every method of the DBM service is.
 const SERVICE: &str = "/tkrzw_rpc.DBMService/";
+/// Where the methods about replication are.
+const REPLICATION: &str = "/hozo.v1.Replication/";
 
 /// A connection, and the requests that can be begun on it.
 pub(super) struct Connection {
@@ -50,9 +52,18 @@ impl Connection {
 
     /// The head of a request to this method.
     pub(super) fn head(&self, method: &str) -> Request<()> {
+        self.head_of(SERVICE, method)
+    }
+
+    /// The head of a request to this method about replication.
+    pub(super) fn head_about_replication(&self, method: &str) -> Request<()> {
+        self.head_of(REPLICATION, method)
+    }
+
+    fn head_of(&self, service: &str, method: &str) -> Request<()> {
         let mut head = self.base.clone();
         let mut parts = head.uri().clone().into_parts();
-        let path = format!("{SERVICE}{method}");
+        let path = format!("{service}{method}");
         parts.path_and_query = Some(PathAndQuery::try_from(path).expect("methods are words"));
         *head.uri_mut() = Uri::from_parts(parts).expect("a scheme, an authority and a path");
         head

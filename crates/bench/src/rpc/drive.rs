@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
 
@@ -14,8 +15,10 @@ use tokio::time::{Duration, timeout};
 
 use super::case::Case;
 use super::connection::Connection;
+use super::lag::Lag;
 use super::lane::{self, Shared, UnderWay, Wire};
 use super::pace::{Pace, Schedule, Timer, Window};
+use super::probe::{Probed, Probing};
 use super::process;
 use super::requests::Requests;
 use super::server::Server;
@@ -28,7 +31,7 @@ const LATE_MAX: Duration = Duration::from_secs(10);
 
 /// How much load, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(super) struct Load<'a> {
     pub(super) case: Case,
     pub(super) threads: usize,
     /// Requests a second over all connections, in an open loop.
@@ -36,6 +39,8 @@ pub(super) struct Load {
     pub(super) warm_up_nanos: u64,
     pub(super) nanos: u64,
     pub(super) seed: u64,
+    /// What the keys of probes begin with.
+    pub(super) key_prefix: &'a str,
 }
 
 /// What came of it.
@@ -46,6 +51,8 @@ pub(super) struct Driven {
     pub(super) client_cpu_nanos: u64,
     /// `None` where the server's process is not known.
     pub(super) server_cpu_nanos: Option<u64>,
+    /// How far the server's follower was behind, where it has one.
+    pub(super) lag: Option<Lag>,
 }
 
 /// Runs it to its end.
@@ -53,12 +60,13 @@ pub(super) fn drive(
     clock: &Arc<SystemClock>,
     server: &Server,
     requests: &Arc<Requests>,
-    load: Load,
+    load: Load<'_>,
 ) -> Result<Driven> {
     let threads = load.threads.clamp(1, load.case.connections);
     let failed = Failed::default();
     // One wait for all connections to be there, one for the time of the start.
-    let (ready, go) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
+    let all = threads + usize::from(server.follower.is_some()) + 1;
+    let (ready, go) = (Barrier::new(all), Barrier::new(all));
     let start = AtomicU64::new(0);
     let window = || {
         let start = start.load(Ordering::Acquire);
@@ -82,6 +90,22 @@ pub(super) fn drive(
                 })
             })
             .collect();
+        // Dropped also if a thread of the load panics: then nobody waits for it.
+        let (over, ended) = channel::<()>();
+        let prober = server.follower.as_ref().map(|follower| {
+            let (ready, go, window, failed) = (&ready, &go, &window, &failed);
+            scope.spawn(move || {
+                wake_promptly();
+                let opened = Probing::open(clock, server, follower, load.key_prefix);
+                let opened = opened.map_err(|e| failed.set(e));
+                ready.wait();
+                go.wait();
+                match opened {
+                    Ok(probing) if !failed.is_set() => probing.run(window(), &ended),
+                    _ => Probed::default(),
+                }
+            })
+        });
         ready.wait();
         start.store(clock.now(), Ordering::Release);
         go.wait();
@@ -93,12 +117,18 @@ pub(super) fn drive(
         for worker in workers {
             tally.merge(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
+        drop(over);
+        let probed = prober
+            .map(|prober| prober.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let Probed { tally: of_probes, lag } = probed.unwrap_or_default();
+        tally.merge(of_probes);
         match (failed.take(), moments) {
             (None, Some([before, after])) => Ok(Driven {
                 tally,
                 nanos: after.at - before.at,
                 client_cpu_nanos: after.client.since(&before.client).cpu_nanos,
                 server_cpu_nanos: after.server.zip(before.server).map(|(a, b)| a.saturating_sub(b)),
+                lag,
             }),
             (failed, _) => Err(failed.unwrap_or_else(|| {
                 Error::new(ErrorKind::Internal, "a load failed, and nobody said why")
@@ -158,7 +188,7 @@ impl Opened {
     fn all(
         clock: &Arc<SystemClock>,
         server: &Server,
-        load: Load,
+        load: Load<'_>,
         index: usize,
         threads: usize,
     ) -> Result<Self> {
@@ -180,7 +210,7 @@ impl Opened {
     }
 
     /// Runs all lanes, and counts.
-    fn run(self, requests: &Arc<Requests>, load: Load, window: Window) -> Tally {
+    fn run(self, requests: &Arc<Requests>, load: Load<'_>, window: Window) -> Tally {
         let Opened { runtime, local, timer, wires } = self;
         let mut tally = Tally::default();
         local.block_on(&runtime, async {

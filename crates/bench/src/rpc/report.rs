@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::case::Case;
+use super::lag::Lag;
 pub use super::tally::ErrorCount;
 use crate::latency::Latency;
 use crate::machine::Machine;
@@ -68,8 +69,11 @@ pub struct TargetInfo {
     pub address: String,
     /// What it says that it is.
     pub version: Option<String>,
-    /// Whether the others are compared with it.
+    /// Whether another is compared with it.
     pub baseline: bool,
+    /// The name of the one that it is compared with.
+    #[serde(default)]
+    pub against: Option<String>,
 }
 
 /// A trial that was made.
@@ -117,6 +121,9 @@ pub struct Measured {
     pub lost_connections: u64,
     /// What went wrong, wrong values included.
     pub errors: Vec<ErrorCount>,
+    /// How far the server's follower was behind, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Lag>,
 }
 
 impl Report {

@@ -8,6 +8,7 @@ use hozo::traits::{Ambient, Error, ErrorKind, Result};
 use super::case::Case;
 use super::drive::{Load, drive};
 use super::inspect;
+use super::probe;
 use super::process;
 use super::records::Records;
 use super::report::{Measured, Outcome, Report, Settings, TargetInfo, Tried};
@@ -27,8 +28,8 @@ const REST_CPU_NANOS: u64 = 10_000_000;
 
 /// What to measure.
 pub struct Run {
-    /// The servers, each with a name of its own; the last is what the others
-    /// are compared with.
+    /// The servers, each with a name of its own. The last is what the others
+    /// are compared with, but those that say with which.
     pub servers: Vec<Server>,
     /// In which ways; those with values of one size are neighbours.
     pub cases: Vec<Case>,
@@ -76,7 +77,7 @@ impl Run {
         );
         let began = clock.now();
         for cases in self.cases.chunk_by(|a, b| a.value_bytes == b.value_bytes) {
-            self.fill(cases[0], report.trials.len(), watch, stop)?;
+            self.fill(clock, cases[0], report.trials.len(), watch, stop)?;
             let ran = self.rounds(clock, cases, &mut report, watch, stop);
             let cleared = self.clear(cases);
             ran.and(cleared)?;
@@ -87,18 +88,28 @@ impl Run {
 
     /// What the servers say that they are; so each is known to be there.
     fn targets(&self) -> Result<Vec<TargetInfo>> {
-        let last = self.servers.len().checked_sub(1).ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, "nothing is to be measured: there is no server")
-        })?;
-        let info = |(place, server): (usize, &Server)| {
+        if self.servers.is_empty() {
+            let what = "nothing is to be measured: there is no server";
+            return Err(Error::new(ErrorKind::Invalid, what));
+        }
+        let info = |server: &Server| {
+            let against = self.against(server);
             Ok(TargetInfo {
                 name: server.name.clone(),
                 address: server.address.to_string(),
                 version: inspect::version(server)?,
-                baseline: place == last && last > 0,
+                baseline: self.servers.iter().any(|o| self.against(o) == Some(&server.name)),
+                against: against.map(str::to_owned),
             })
         };
-        self.servers.iter().enumerate().map(info).collect()
+        self.servers.iter().map(info).collect()
+    }
+
+    /// With which a server is compared.
+    fn against<'s>(&'s self, server: &'s Server) -> Option<&'s str> {
+        let last = || self.servers.iter().rfind(|other| other.against.is_none());
+        let against = server.against.as_deref().or_else(|| last().map(|last| &*last.name));
+        against.filter(|against| *against != server.name)
     }
 
     fn records(&self, value_bytes: usize) -> Records {
@@ -107,6 +118,7 @@ impl Run {
 
     fn fill(
         &self,
+        clock: &Arc<SystemClock>,
         case: Case,
         trial: usize,
         watch: &mut dyn FnMut(At<'_>),
@@ -121,6 +133,8 @@ impl Run {
                 server: &server.name,
                 filled: Some(filled),
             };
+            // One that asks for a follower's acknowledgement has to have it first.
+            probe::settle(clock, server, &self.settings.key_prefix)?;
             stock::fill(server, &records, &mut |filled| watch(at(filled)))?;
         }
         Ok(())
@@ -179,8 +193,13 @@ impl Run {
             nanos: (settings.seconds * 1e9) as u64,
             // The same for all servers: each does the same operations.
             seed: Random::part(settings.seed, u64::from(round)).next_u64(),
+            key_prefix: &settings.key_prefix,
         };
+        probe::settle(clock, server, &settings.key_prefix)?;
         rest(&**clock, server);
+        if let Some(follower) = &server.follower {
+            rest(&**clock, follower);
+        }
         let driven = drive(clock, server, &Arc::new(requests), load)?;
         let answers = driven.tally.answers;
         let each = |nanos: u64| nanos as f64 / answers.max(1) as f64;
@@ -193,6 +212,7 @@ impl Run {
             unstarted: driven.tally.unstarted,
             lost_connections: driven.tally.lost,
             errors: driven.tally.errors(),
+            lag: driven.lag,
         })
     }
 

@@ -30,6 +30,11 @@ pub struct Server {
     pub dbm_index: i32,
     /// Its process, if it is on this machine: its processor time is told then.
     pub pid: Option<u32>,
+    /// The name of the one that it is compared with, where that is not the last
+    /// of those for which none is named.
+    pub against: Option<String>,
+    /// The server that follows it, if how far that one is behind is measured.
+    pub follower: Option<Box<Server>>,
 }
 
 /// Where a server listens.

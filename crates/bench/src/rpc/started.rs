@@ -14,6 +14,7 @@ use hozo::traits::{Error, ErrorKind, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use toml::{Table, Value};
 
+use super::replication::Replication;
 use super::server::{Access, Address, Server};
 use crate::subject::{Source, Target};
 
@@ -30,6 +31,8 @@ const SAID_LINES_MAX: usize = 20;
 const LISTEN: &str = "127.0.0.1:0";
 /// What begins the address in what it says.
 const HOST: &str = "127.0.0.1";
+/// The directory of the server that follows, in that of the one that it follows.
+const FOLLOWER_DIR: &str = "follower";
 
 /// What the store and the server are like.
 #[derive(Clone, Debug)]
@@ -40,40 +43,68 @@ pub struct Wanted {
     pub durable: bool,
     /// Threads of the server; one for each core if not given.
     pub threads: Option<u32>,
+    /// Where updates go besides the store.
+    pub replication: Replication,
 }
 
-/// A server that runs. Dropping it stops it.
+/// A server that runs, with the one that follows it, if there is to be one.
+/// Dropping it stops both.
 pub struct Started {
     child: Child,
     server: Server,
+    follower: Option<Box<Started>>,
 }
 
 impl Started {
-    /// Starts one: `command` is `hozo serve`, and `dir` an empty directory of its
-    /// own for the config and the store.
-    pub fn new(command: Command, wanted: &Wanted, registry: &Registry, dir: &Path) -> Result<Self> {
-        Self::start(command, wanted, registry, dir).map_err(|e| e.with("backend", &wanted.backend))
-    }
-
-    fn start(
-        mut command: Command,
+    /// Starts one: `command` makes `hozo serve`, and `dir` is an empty directory of
+    /// its own for the config and the store.
+    pub fn new(
+        command: &dyn Fn() -> Command,
         wanted: &Wanted,
         registry: &Registry,
         dir: &Path,
     ) -> Result<Self> {
-        let failed = |e: std::io::Error| {
-            Error::new(ErrorKind::Unavailable, "a server cannot be started").caused_by(e)
-        };
+        let mut started = Self::start(command(), wanted, registry, dir, None)?;
+        if wanted.replication.has_follower() {
+            let dir = dir.join(FOLLOWER_DIR);
+            fs::create_dir(&dir).map_err(not_started)?;
+            let source = Some(&started.server.address);
+            let follower = Self::start(command(), wanted, registry, &dir, source)
+                .map_err(|e| e.with("follower of", &started.server.name))?;
+            started.server.follower = Some(Box::new(follower.server.clone()));
+            started.follower = Some(Box::new(follower));
+        }
+        Ok(started)
+    }
+
+    fn start(
+        command: Command,
+        wanted: &Wanted,
+        registry: &Registry,
+        dir: &Path,
+        follows: Option<&Address>,
+    ) -> Result<Self> {
+        Self::begin(command, wanted, registry, dir, follows)
+            .map_err(|e| e.with("backend", &wanted.backend))
+    }
+
+    fn begin(
+        mut command: Command,
+        wanted: &Wanted,
+        registry: &Registry,
+        dir: &Path,
+        follows: Option<&Address>,
+    ) -> Result<Self> {
         let file = dir.join("hozo.toml");
-        fs::write(&file, config(wanted, registry)?).map_err(failed)?;
+        fs::write(&file, config(wanted, registry, follows)?).map_err(not_started)?;
         // Both outputs in one, as it is not said here which of them tells what.
-        let (reader, writer) = std::io::pipe().map_err(failed)?;
+        let (reader, writer) = std::io::pipe().map_err(not_started)?;
         command.arg("--config").arg(&file);
         command.stdin(std::process::Stdio::null());
         // An interrupt at the terminal is for the one who measures, who stops it.
         command.process_group(0);
-        command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-        let child = command.spawn().map_err(failed)?;
+        command.stdout(writer.try_clone().map_err(not_started)?).stderr(writer);
+        let child = command.spawn().map_err(not_started)?;
         // The ends that it writes to are its own from here on.
         drop(command);
         let pid = child.id();
@@ -81,12 +112,15 @@ impl Started {
         let mut started = Started {
             child,
             server: Server {
-                name: wanted.backend.clone(),
+                name: wanted.replication.name(&wanted.backend),
                 address: Address::Tcp { host: HOST.to_owned(), port: 0, tls: false },
                 access: Access::default(),
                 dbm_index: 0,
                 pid: Some(pid),
+                against: None,
+                follower: None,
             },
+            follower: None,
         };
         started.server.address = listening(&lines)?;
         Ok(started)
@@ -100,6 +134,8 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
+        // First who follows, which would go on to look for its source.
+        self.follower = None;
         // It may have ended by itself; nobody needs to know here.
         if let Ok(pid) = i32::try_from(self.child.id())
             && let Some(pid) = Pid::from_raw(pid)
@@ -111,8 +147,12 @@ impl Drop for Started {
     }
 }
 
+fn not_started(e: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "a server cannot be started").caused_by(e)
+}
+
 /// A config with this store, one DBM in it, and a server.
-fn config(wanted: &Wanted, registry: &Registry) -> Result<String> {
+fn config(wanted: &Wanted, registry: &Registry, follows: Option<&Address>) -> Result<String> {
     let target = Target::of_backend(&wanted.backend, registry)?;
     let Source::Fresh { config } = target.source else {
         return Err(Error::new(ErrorKind::Internal, "a backend gave no store of its own"));
@@ -134,6 +174,7 @@ fn config(wanted: &Wanted, registry: &Registry) -> Result<String> {
         frontend.insert("threads".to_owned(), i64::from(threads).into());
     }
     config.insert("frontend".to_owned(), Value::from(vec![Value::from(frontend)]));
+    wanted.replication.add_to(&mut config, follows);
     Ok(config.to_string())
 }
 

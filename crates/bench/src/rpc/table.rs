@@ -8,6 +8,7 @@ use crate::format::{count, nanos, plural, rate, ratio};
 use crate::report::table::{Column, Paint, write_columns};
 use crate::stats::{median, range};
 
+mod lag;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +43,6 @@ fn write_group(text: &mut String, report: &Report, cases: &[Case], color: bool) 
     let mut rows = Vec::new();
     let mut remarks = Vec::new();
     for case in cases {
-        let baseline = report.targets.iter().find(|target| target.baseline);
         for target in &report.targets {
             let trials = report.measured(case, &target.name);
             if let Some(why) = report.why_not(case, &target.name) {
@@ -52,9 +52,8 @@ fn write_group(text: &mut String, report: &Report, cases: &[Case], color: bool) 
             if trials.is_empty() {
                 continue;
             }
-            let baseline = baseline
-                .filter(|baseline| baseline.name != target.name)
-                .map(|baseline| report.measured(case, &baseline.name));
+            let baseline = target.against.as_deref();
+            let baseline = baseline.map(|baseline| report.measured(case, baseline));
             let row =
                 Row { case, target: &target.name, trials, baseline: baseline.unwrap_or_default() };
             remarks.extend(row.remarks());
@@ -145,7 +144,7 @@ fn columns(report: &Report, rows: &[Row<'_>]) -> Vec<Column> {
     let plain =
         |head, of: &dyn Fn(&Row<'_>) -> String| column(head, &|row| (of(row), Paint::Plain));
     let time = |nanos_of: Option<f64>| nanos_of.map_or_else(|| "–".to_owned(), nanos);
-    let compared = report.targets.iter().any(|target| target.baseline);
+    let compared = report.targets.iter().any(|target| target.against.is_some());
     let mut columns = vec![
         plain("connections", &|row| row.case.connections.to_string()),
         Column { left: true, ..column("server", &|row| (row.target.to_owned(), Paint::Bold)) },
@@ -172,6 +171,7 @@ fn columns(report: &Report, rows: &[Row<'_>]) -> Vec<Column> {
         }));
     }
     columns.push(plain("client CPU/op", &|row| nanos(row.median(|m| m.client_cpu_ns))));
+    columns.extend(lag::columns(rows));
     columns.push(column("errors", &|row| match row.errors() {
         0 => ("0".to_owned(), Paint::Dim),
         errors => (count(errors), Paint::Bad),
@@ -229,12 +229,8 @@ fn notes(report: &Report) -> Vec<String> {
          for one answer. A trial begins when its server has come to rest, if its process is known."
             .to_owned(),
     ];
-    if let Some(baseline) = report.targets.iter().find(|target| target.baseline) {
-        notes.push(format!(
-            "Ratios: to {}, round by round; their median, the smallest and the largest.",
-            baseline.name
-        ));
-    }
+    notes.extend(ratios(report));
+    notes.extend(lag::note(report));
     for target in &report.targets {
         let version = target.version.as_deref().unwrap_or("unknown");
         notes.push(format!("{}: at {}, version {version}.", target.name, target.address));
@@ -242,4 +238,19 @@ fn notes(report: &Report) -> Vec<String> {
     let m = &report.machine;
     notes.push(format!("{}, {}, {}.", m.cpu, plural(m.cores as u64, "core"), m.kernel));
     notes
+}
+
+/// What is compared with what, if anything is.
+fn ratios(report: &Report) -> Option<String> {
+    let pairs: Vec<(&str, &str)> =
+        report.targets.iter().filter_map(|t| Some((&*t.name, t.against.as_deref()?))).collect();
+    let (_, first) = pairs.first()?;
+    let what = if pairs.iter().all(|(_, against)| against == first) {
+        format!("to {first}")
+    } else {
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, against)| format!("{name} to {against}")).collect();
+        pairs.join(", ")
+    };
+    Some(format!("Ratios: {what}; round by round, their median, the smallest and the largest."))
 }

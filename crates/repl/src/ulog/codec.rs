@@ -95,12 +95,12 @@ pub(crate) fn digest(
     said[24..28].copy_from_slice(&dbm.to_le_bytes());
     said[28] = kind_of(what);
     said[29..].copy_from_slice(&value.to_le_bytes());
-    crc32c::crc32c(&said)
+    hozo_log::crc32c(&said)
 }
 
 /// The checksum of an update's [value](encode_what), which its digest is over.
 pub(crate) fn checksum(value: &[u8]) -> u32 {
-    crc32c::crc32c(value)
+    hozo_log::crc32c(value)
 }
 
 /// What the digest of an update has to be.

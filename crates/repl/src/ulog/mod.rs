@@ -129,6 +129,12 @@ impl Ulog {
         self.sync.marks().written
     }
 
+    /// Nothing below this is appended any more: at [`end`](Self::end) or behind it,
+    /// and without a lock.
+    pub(crate) fn head(&self) -> Place {
+        self.core.log.head()
+    }
+
     /// Bytes that the log takes.
     pub(crate) fn bytes(&self) -> u64 {
         self.core.log.pieces().iter().map(|piece| piece.bytes).sum()
@@ -152,9 +158,10 @@ impl Ulog {
         let digest = codec::digest(before.digest, seq, time, me, &what, checksum);
         let reach = Reach { seq, digest };
         let update = Update { time, origin: me, reach, server: me, what };
-        self.append(&mut tail, &update, &value, durability)?;
+        let end = self.append(&mut tail, &update, &value, durability)?;
         tail.recent.changed_here(&update);
-        Ok((self.done(tail), seq))
+        self.done(tail);
+        Ok((end, seq))
     }
 
     /// Appends what a server changed that does not number its updates; the
@@ -171,8 +178,9 @@ impl Ulog {
         let what = update.what.clone();
         let update =
             Update { time, origin: me, reach: Reach { seq, digest }, server: update.server, what };
-        self.append(&mut tail, &update, &value, Durability::Sequenced)?;
-        Ok(self.done(tail))
+        let end = self.append(&mut tail, &update, &value, Durability::Sequenced)?;
+        self.done(tail);
+        Ok(end)
     }
 
     /// Appends an update of another server, which comes after all of that one
@@ -192,9 +200,10 @@ impl Ulog {
         };
         let update = reduced.as_ref().unwrap_or(update);
         let value = codec::encode_what(&update.what);
-        self.append(&mut tail, update, &value, Durability::Sequenced)?;
+        let end = self.append(&mut tail, update, &value, Durability::Sequenced)?;
         tail.state.conflicts += conflicts.len() as u64;
-        Ok(Merged { effects, end: self.done(tail), conflicts })
+        self.done(tail);
+        Ok(Merged { effects, end, conflicts })
     }
 
     /// The same for one that clears a DBM of which records were changed here,
@@ -219,9 +228,10 @@ impl Ulog {
         let what = What::Records { dbm, effects: effects.clone(), reduced: true };
         let update = Update { what, ..update.clone() };
         let value = codec::encode_what(&update.what);
-        self.append(&mut tail, &update, &value, Durability::Sequenced)?;
+        let end = self.append(&mut tail, &update, &value, Durability::Sequenced)?;
         tail.state.conflicts += conflicts.len() as u64;
-        Ok(Merged { effects, end: self.done(tail), conflicts })
+        self.done(tail);
+        Ok(Merged { effects, end, conflicts })
     }
 
     /// The log is now that of these updates and no others: after a snapshot.
@@ -248,13 +258,14 @@ impl Ulog {
         hozo_traits::exec::block_on(self.sync.wait(end))
     }
 
+    /// Answers where the log ends then.
     fn append(
         &self,
         tail: &mut Tail,
         update: &Update,
         value: &[u8],
         durability: Durability,
-    ) -> Result<()> {
+    ) -> Result<Place> {
         tail.refuse_closed()?;
         self.sync.refuse_if_poisoned()?;
         tail.refuse_more_servers(update.origin)?;
@@ -273,8 +284,9 @@ impl Ulog {
                 }
             }
         }
-        self.sync.wrote(log.head(), durability);
-        Ok(())
+        let end = log.head();
+        self.sync.wrote(end, durability);
+        Ok(end)
     }
 
     fn write_state(&self, tail: &mut Tail) -> Result<()> {
@@ -285,11 +297,9 @@ impl Ulog {
     }
 
     /// What is left to do after an append.
-    fn done(&self, tail: parking_lot::MutexGuard<'_, Tail>) -> Place {
-        let end = self.end();
+    fn done(&self, tail: parking_lot::MutexGuard<'_, Tail>) {
         drop(tail);
         self.appended.tell();
-        end
     }
 
     /// Gives all updates from a place on to `each`.

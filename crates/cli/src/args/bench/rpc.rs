@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint, value_parser};
 use hozo_bench::rpc::case::{Mode, Workload};
+use hozo_bench::rpc::replication::Replication;
 
 /// Measure servers of the DBM service by the load that they bear.
 ///
@@ -12,18 +13,25 @@ use hozo_bench::rpc::case::{Mode, Workload};
 /// or a tkrzw_server. --against names another one to compare with: both are measured in
 /// turn, round by round, and the table has the ratios. Lists of values are all combined.
 ///
+/// --replication measures each backend with an update log, with a follower, or with one
+/// that acknowledges, beside itself without: so what each costs, and how far the follower
+/// is behind.
+///
 /// Records are put in before, under keys that begin with --key-prefix, and taken out
 /// afterwards. Every answer is checked: a wrong value is an error, and counts as such.
 ///
 /// Examples:
 ///   hozo bench rpc --backends hashdbm,memory
+///   hozo bench rpc --replication none,log,follower,ack --workloads set
 ///   hozo bench rpc --connections 1,8,32 --modes unary,stream --workloads get,set
 ///   hozo bench rpc --address db:1978 --workloads mixed:95 --rate 20000 --seconds 30
 ///   hozo bench rpc --against localhost:1979 --against-pid 4711 --value-bytes 8,1024
 ///
 /// JSON: the report, with every trial: {"settings", "targets", "cases", "trials": [{"case",
 /// "target", "round", "outcome": {"measured": {"answers", "throughput", "latency",
-/// "server_cpu_ns", "client_cpu_ns", "unstarted", "lost_connections", "errors"}}}]}.
+/// "server_cpu_ns", "client_cpu_ns", "unstarted", "lost_connections", "errors", "lag":
+/// {"answered", "sent", "first_half", "second_half", "behind", "caught_up_ns"}}}}]}; "lag"
+/// only of what has a follower.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Rpc {
@@ -38,6 +46,18 @@ pub(crate) struct Rpc {
         help_heading = "Servers"
     )]
     pub(crate) backends: Vec<String>,
+    /// What becomes of the updates of fresh stores. Each makes a server for each backend,
+    /// which is compared with the one that has none, if that is among them.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KINDS",
+        value_delimiter = ',',
+        default_value = "none",
+        conflicts_with = "address",
+        help_heading = "Servers"
+    )]
+    pub(crate) replication: Vec<ReplicationName>,
     /// Another server, to compare with.
     #[arg(long, value_name = "ADDRESS", help_heading = "Servers")]
     pub(crate) against: Option<String>,
@@ -207,6 +227,29 @@ impl From<ModeName> for Mode {
         match name {
             ModeName::Unary => Mode::Unary,
             ModeName::Stream => Mode::Stream,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReplicationName {
+    /// They are in the store.
+    None,
+    /// They are in an update log, too.
+    Log,
+    /// A second server follows; how far it is behind is measured.
+    Follower,
+    /// Each waits until that one has it on its disk.
+    Ack,
+}
+
+impl From<ReplicationName> for Replication {
+    fn from(name: ReplicationName) -> Self {
+        match name {
+            ReplicationName::None => Replication::None,
+            ReplicationName::Log => Replication::Log,
+            ReplicationName::Follower => Replication::Follower,
+            ReplicationName::Ack => Replication::Ack,
         }
     }
 }

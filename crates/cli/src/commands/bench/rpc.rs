@@ -11,6 +11,7 @@ use hozo_bench::clock::SystemClock;
 use hozo_bench::format::nanos;
 use hozo_bench::machine::Machine;
 use hozo_bench::rpc::case::Case;
+use hozo_bench::rpc::replication::Replication;
 use hozo_bench::rpc::report::{Report, Settings};
 use hozo_bench::rpc::run::{At, Run};
 use hozo_bench::rpc::server::{Access, Address, Server, Tls, TlsFiles};
@@ -18,7 +19,7 @@ use hozo_bench::rpc::started::{Started, Wanted};
 use hozo_bench::rpc::table::table;
 
 use super::{interruption, scratch, write};
-use crate::args::bench::rpc::{LoadKind, Rpc};
+use crate::args::bench::rpc::{LoadKind, ReplicationName, Rpc};
 use crate::context::Context;
 use crate::exit;
 use crate::failure::{Done, Failure};
@@ -44,23 +45,24 @@ pub(super) fn run(args: &Rpc, context: &mut Context) -> Done {
         .as_deref()
         .map(|address| server("against", address, &access, args.index, args.against_pid));
     let against = against.transpose()?;
+    let stop = interruption(context);
     // Servers stop, and the directory goes, when all is done.
     let (dir, started) = match &args.address {
         Some(_) => (None, Vec::new()),
         None => {
             let dir = scratch(args.dir.as_deref())?;
-            let started = start(args, dir.path())?;
+            let started = start(args, dir.path(), &stop)?;
             (Some(dir), started)
         }
     };
-    let mut servers: Vec<Server> = started.iter().map(|started| started.server().clone()).collect();
+    let mut servers = compared(args, &started);
     if let Some(address) = &args.address {
         servers.push(server("server", address, &access, args.index, args.server_pid)?);
     }
     servers.extend(against);
     let run = Run { servers, cases: cases(args), settings: settings(args) };
     let machine = Machine::here(dir.as_ref().map_or(Path::new("."), |dir| dir.path()));
-    let report = measured(&run, machine, context);
+    let report = measured(&run, machine, context, &stop);
     drop(started);
     drop(dir);
     let report = report?;
@@ -83,8 +85,12 @@ fn answer(report: &Report, context: &mut Context) -> Done {
     Ok(context.out.write_all(text.as_bytes())?)
 }
 
-fn measured(run: &Run, machine: Machine, context: &Context) -> Done<Report> {
-    let stop = interruption(context);
+fn measured(
+    run: &Run,
+    machine: Machine,
+    context: &Context,
+    stop: &dyn Fn() -> bool,
+) -> Done<Report> {
     let least = run.trials() as f64 * (run.settings.seconds + run.settings.warm_up_seconds);
     context.remark(format!(
         "{} trials, at least {} and the time to put in the records; seed {}",
@@ -105,29 +111,56 @@ fn measured(run: &Run, machine: Machine, context: &Context) -> Done<Report> {
         });
     };
     let clock = Arc::new(SystemClock::new());
-    let report = run.run(&clock, &SystemAmbient, machine, &mut watch, &stop);
+    let report = run.run(&clock, &SystemAmbient, machine, &mut watch, stop);
     bar.finish_and_clear();
     Ok(report?)
 }
 
-/// A server over a fresh store of each backend.
-fn start(args: &Rpc, dir: &Path) -> Done<Vec<Started>> {
+/// A server over a fresh store of each backend, for each kind of replication.
+fn start(args: &Rpc, dir: &Path, stop: &dyn Fn() -> bool) -> Done<Vec<Started>> {
     let program = std::env::current_exe()?;
-    let mut started: Vec<Started> = Vec::new();
-    for backend in &args.backends {
-        let wanted = Wanted {
-            backend: backend.clone(),
-            durable: args.durable,
-            threads: args.server_threads,
-        };
-        let dir = dir.join(backend);
-        // The name of a backend is one of a directory, unless it is none.
-        fs::create_dir(&dir).map_err(|e| Failure::from(e).when(backend))?;
+    let serve = || {
         let mut command = Command::new(&program);
         command.arg("serve");
-        started.push(Started::new(command, &wanted, &Registry::builtin(), &dir)?);
+        command
+    };
+    let mut started: Vec<Started> = Vec::new();
+    for (backend, replication) in kinds(args) {
+        if stop() {
+            return Err(Failure::new(exit::FAILED, "interrupted before anything was measured"));
+        }
+        let wanted = Wanted {
+            backend: backend.to_owned(),
+            durable: args.durable,
+            threads: args.server_threads,
+            replication,
+        };
+        let name = replication.name(backend);
+        let dir = dir.join(&name);
+        // The name of a backend is one of a directory, unless it is none.
+        fs::create_dir(&dir).map_err(|e| Failure::from(e).when(&name))?;
+        started.push(Started::new(&serve, &wanted, &Registry::builtin(), &dir)?);
     }
     Ok(started)
+}
+
+/// Which servers are started.
+fn kinds(args: &Rpc) -> impl Iterator<Item = (&str, Replication)> {
+    let kinds = args.replication.iter().map(|kind| Replication::from(*kind));
+    args.backends.iter().flat_map(move |backend| kinds.clone().map(|kind| (&**backend, kind)))
+}
+
+/// Those that were started; each that replicates is compared with that of its
+/// backend which does not.
+fn compared(args: &Rpc, started: &[Started]) -> Vec<Server> {
+    let with_none = args.replication.contains(&ReplicationName::None);
+    let server = |((backend, kind), started): ((&str, Replication), &Started)| {
+        let mut server = started.server().clone();
+        server.against =
+            (with_none && kind != Replication::None).then(|| Replication::None.name(backend));
+        server
+    };
+    kinds(args).zip(started).map(server).collect()
 }
 
 fn server(
@@ -143,7 +176,15 @@ fn server(
         return Err(Failure::new(exit::USAGE, format!("{address} is TLS"))
             .hint("--tls-ca names the certificates of which the server must have one"));
     }
-    Ok(Server { name: name.to_owned(), address, access: access.clone(), dbm_index, pid })
+    Ok(Server {
+        name: name.to_owned(),
+        address,
+        access: access.clone(),
+        dbm_index,
+        pid,
+        against: None,
+        follower: None,
+    })
 }
 
 fn access(args: &Rpc) -> Done<Access> {
