@@ -51,6 +51,7 @@ impl ChangeFeed for Feed {
         };
         let ulog = self.0.ulog.reader(begin, reader.server)?;
         let number = self.0.followers.enter(&reader, ulog.place())?;
+        self.0.hurry_if_followed();
         let shared = Arc::clone(&self.0);
         Ok(Box::new(Following { shared, ulog, number, given: VecDeque::new() }))
     }
@@ -117,5 +118,6 @@ impl FeedReader for Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.shared.followers.leave(self.number);
+        self.shared.hurry_if_followed();
     }
 }

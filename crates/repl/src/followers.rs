@@ -73,6 +73,12 @@ impl Followers {
         Ok(number)
     }
 
+    /// Tells whether anybody follows now; nobody comes or goes meanwhile.
+    pub(crate) fn any(&self, tell: impl FnOnce(bool)) {
+        let slots = self.slots.lock();
+        tell(slots.all.iter().any(|slot| slot.gone.is_none()));
+    }
+
     /// It does not follow any more.
     pub(crate) fn leave(&self, number: u64) {
         let mut slots = self.slots.lock();

@@ -95,7 +95,16 @@ pub(crate) struct Standing {
     pub(crate) stopped: bool,
 }
 
+/// While somebody follows, an update becomes durable within this: only then it may be
+/// given away, and a follower is to be a few milliseconds behind at most.
+const LAG_FOLLOWED: Duration = Duration::from_millis(3);
+
 impl Shared {
+    /// To be called when somebody came who follows, or went.
+    pub(crate) fn hurry_if_followed(&self) {
+        self.followers.any(|any| self.ulog.hurry(any.then_some(LAG_FOLLOWED)));
+    }
+
     pub(crate) fn new(
         config: Config,
         ambient: Arc<dyn Ambient>,

@@ -103,6 +103,8 @@ struct State<M> {
     urgent: bool,
     /// The sync thread is to lead then, unless somebody does before that.
     lag: Option<Instant>,
+    /// How long something may stay without an fsync now.
+    lag_max: Option<Duration>,
     closing: bool,
 }
 
@@ -139,6 +141,7 @@ impl<M: Mark> GroupSync<M> {
             thread: None,
             urgent: false,
             lag: None,
+            lag_max: config.lag,
             closing: false,
         };
         let (state, work) = (Mutex::new(state), Condvar::new());
@@ -163,6 +166,18 @@ impl<M: Mark> GroupSync<M> {
             state.marks.durable = mark;
         } else if durability == Durability::Sequenced {
             self.inner.sync_soon(&mut state);
+        }
+    }
+
+    /// From now on what nobody waits for is synced within `at_most` where that is
+    /// shorter than the config's [`lag`](GroupSyncConfig::lag); `None` for that one
+    /// again.
+    pub fn hurry(&self, at_most: Option<Duration>) {
+        let mut state = self.inner.state();
+        state.lag_max = self.inner.config.lag.map(|lag| at_most.map_or(lag, |max| max.min(lag)));
+        if let (Some(when), Some(lag)) = (state.lag, state.lag_max) {
+            state.lag = Some(when.min(Instant::now() + lag));
+            self.inner.work.notify_one();
         }
     }
 

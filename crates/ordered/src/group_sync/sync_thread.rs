@@ -11,7 +11,7 @@ use super::{Inner, Mark, State};
 impl<M: Mark> Inner<M> {
     /// Somebody will have synced what is written now within the lag.
     pub(super) fn sync_soon(self: &Arc<Self>, state: &mut State<M>) {
-        let Some(lag) = self.config.lag else { return };
+        let Some(lag) = state.lag_max else { return };
         if state.lag.is_none() {
             state.lag = Some(Instant::now() + lag);
             // Without a thread the next one that waits does it.

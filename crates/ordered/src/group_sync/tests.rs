@@ -66,6 +66,27 @@ fn with_a_lag_the_thread_syncs() {
 /// What is written while somebody syncs is not had by that sync, whatever mark
 /// it has.
 #[test]
+fn who_is_in_a_hurry_gets_what_was_written_before_too() {
+    let disk = Arc::new(Disk::default());
+    // Longer than any test.
+    let lag = Some(Duration::from_secs(1 << 20));
+    let group = group(&disk, GroupSyncConfig { persistent: true, lag });
+    group.wrote(8, Durability::Sequenced);
+    group.hurry(Some(Duration::from_millis(1)));
+    while group.marks().durable < 8 {
+        std::thread::yield_now();
+    }
+    group.wrote(9, Durability::Sequenced);
+    while group.marks().durable < 9 {
+        std::thread::yield_now();
+    }
+    group.hurry(None);
+    group.wrote(10, Durability::Sequenced);
+    let limit = group.inner.state().lag.expect("it is noted");
+    assert!(limit > std::time::Instant::now() + Duration::from_secs(1 << 19));
+}
+
+#[test]
 fn what_comes_during_a_sync_has_a_sync_of_its_own() {
     let (begun, has_begun) = std::sync::mpsc::channel();
     let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();

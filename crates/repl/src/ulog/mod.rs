@@ -12,6 +12,7 @@ mod reader;
 mod recall;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hozo_log::{Log, disk::Disk};
@@ -316,6 +317,11 @@ impl Ulog {
             }
         }
         Ok(())
+    }
+
+    /// Whether what nobody waits for is to be durable within so short a time.
+    pub(crate) fn hurry(&self, at_most: Option<Duration>) {
+        self.sync.hurry(at_most);
     }
 
     /// Waits until everything below `place` is on stable storage.
