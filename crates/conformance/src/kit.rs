@@ -53,10 +53,12 @@ pub(crate) struct Kit {
     fixture: Arc<dyn Fixture>,
     /// The trial's name, as the command line would say it.
     pub(crate) trial: String,
-    dir: TempDir,
     pub(crate) ambient: Arc<TestAmbient>,
     pub(crate) seed: u64,
     store: Mutex<Option<Arc<dyn PageStore>>>,
+    /// Goes after the store: the place of a directory that is gone can be another
+    /// trial's, while the store still claims it.
+    dir: TempDir,
 }
 
 impl Kit {

@@ -24,10 +24,12 @@ const DBM: &str = "main";
 
 pub(super) struct Kit {
     fixture: Arc<dyn StoreFixture>,
-    dir: TempDir,
     ambient: Arc<TestAmbient>,
     pub(super) seed: u64,
     store: Mutex<Option<Arc<dyn Store>>>,
+    /// Goes after the store: the place of a directory that is gone can be another
+    /// trial's, while the store still claims it.
+    dir: TempDir,
 }
 
 pub(super) fn b(bytes: impl AsRef<[u8]>) -> Bytes {
