@@ -8,6 +8,7 @@ use hozo_traits::{
     MetaWrite, Result, Timestamp, Version,
 };
 
+use crate::changes;
 use crate::codec::outcome;
 use crate::conditions;
 use crate::pages::{delete_range, unnumbered};
@@ -69,6 +70,10 @@ impl<E: OrderedEngine> OrderedPages<E> {
         self.prepare_pages(&mut draft).await?;
         let Draft { conditions, mut ops, .. } = draft;
         ops.extend(commit.meta.iter().map(meta_op));
+        let writes_nothing = commit.namespaces.is_empty() && commit.meta.is_empty();
+        if !writes_nothing {
+            changes::note(commit, &mut ops);
+        }
         ops.push(remember(commit.id, outcome::committed()));
         let bytes: usize = ops.iter().map(WriteOp::bytes).sum();
         if bytes > self.limits.batch_bytes_max {
@@ -81,7 +86,6 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
         self.forget_old_ids(&mut ops).await?;
 
-        let writes_nothing = commit.namespaces.is_empty() && commit.meta.is_empty();
         let numbering = match commit.at {
             _ if writes_nothing => Numbering::None,
             Some(version) => Numbering::At(version),

@@ -39,11 +39,14 @@ pub enum Space {
     /// find nothing as often as not, and scans follow gets. Values are as
     /// callers chose, in parts of at most 1 MiB.
     Records = 7,
+    /// The list of changes, in parts. Keys are 14 bytes: version (10), part (4).
+    /// Read in order, by who copies the store.
+    Changes = 8,
 }
 
 impl Space {
     /// Every space, by number.
-    pub const ALL: [Space; 8] = [
+    pub const ALL: [Space; 9] = [
         Space::Pages,
         Space::Log,
         Space::Times,
@@ -52,6 +55,7 @@ impl Space {
         Space::Staged,
         Space::System,
         Space::Records,
+        Space::Changes,
     ];
 
     /// The space's number, which never changes: it is part of stored keys.
@@ -71,6 +75,7 @@ impl Space {
             Space::Staged => "staged",
             Space::System => "system",
             Space::Records => "records",
+            Space::Changes => "changes",
         }
     }
 }
@@ -89,8 +94,9 @@ pub struct Limits {
 impl Limits {
     /// The longest key that is written: metadata with the longest name.
     pub const KEY_BYTES_MIN: usize = 1024;
-    /// The longest value that is written: the largest page and what is said of it.
-    pub const VALUE_BYTES_MIN: usize = (64 << 10) + 64;
+    /// The longest value that is written: metadata of the largest size with its
+    /// key, in the list of changes.
+    pub const VALUE_BYTES_MIN: usize = (64 << 10) + Self::KEY_BYTES_MIN + 64;
 
     /// FoundationDB's limits, with room for its own overhead in a transaction.
     /// A local store that is opened with these takes what the cluster takes.

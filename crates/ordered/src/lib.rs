@@ -18,6 +18,7 @@
 //! files has left of pages.
 #![forbid(unsafe_code)]
 
+mod changes;
 mod check;
 mod codec;
 mod commit;

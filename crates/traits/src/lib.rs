@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
+mod change;
 mod commit;
 mod error;
 pub mod exec;
@@ -31,6 +32,7 @@ mod store;
 mod version;
 
 pub use ambient::{Ambient, SystemAmbient};
+pub use change::ChangeEntry;
 pub use commit::{
     Commit, CommitOutcome, Committed, Condition, Conflict, Durability, MetaValue, MetaWrite,
     NamespaceChange,

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Commit, CommitId, CommitOutcome, Durability, LogEntry, LogQuery, NamespaceId, PageImage,
-    PageNo, PageWrite, Result, Span, Version,
+    ChangeEntry, Commit, CommitId, CommitOutcome, Durability, LogEntry, LogQuery, NamespaceId,
+    PageImage, PageNo, PageWrite, Result, Span, Version,
 };
 
 /// What a store can and cannot do. Plain data: a config is refused at start if
@@ -134,6 +134,17 @@ pub struct Purged {
 /// - **PG-29** `version_at` puts the commit's version into the stored value; a
 ///   position where 10 bytes do not fit is [`Invalid`](crate::ErrorKind::Invalid).
 ///
+/// The list of changes
+/// - **PG-31** [`changes`](Self::changes) answers the sequenced commits above
+///   `after` that wrote a namespace or metadata, each once, by ascending
+///   version, at most `limit`. None comes later below one that was answered.
+///   Where the list does not go back to `after`, it is
+///   [`VersionGone`](crate::ErrorKind::VersionGone).
+/// - **PG-32** A change says id, version and time of its commit, the namespaces
+///   that got a log entry, and the metadata as it was stored. Committing the
+///   same with [`Commit::at`], in this order, makes a copy that answers every
+///   read as this store does.
+///
 /// Purging
 /// - **PG-30** [`purge`](Self::purge) removes the named page versions and
 ///   nothing else changes what it answers. A version that others are stored
@@ -181,6 +192,9 @@ pub trait PageStore: Send + Sync {
 
     /// Reads a part of a namespace's log (PG-24 to PG-26).
     async fn log(&self, query: LogQuery) -> Result<Vec<LogEntry>>;
+
+    /// The commits of the whole store after a version (PG-31, PG-32).
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>>;
 
     /// The value of a metadata key (PG-27).
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>>;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Ambient, Capabilities, Commit, CommitId, CommitOutcome, Durability, Error, ErrorKind, LogEntry,
-    LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, Span, Version,
-    Watermarks,
+    Ambient, Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Durability, Error,
+    ErrorKind, LogEntry, LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged,
+    Result, Span, Version, Watermarks,
 };
 
 pub use self::fixture::ModelFixture;
@@ -182,6 +182,12 @@ impl PageStore for Model {
         } else {
             found.take(query.limit).cloned().collect()
         })
+    }
+
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>> {
+        let state = self.state();
+        let found = state.changes.iter().filter(|change| change.version > after);
+        Ok(found.take(limit).cloned().collect())
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {
