@@ -7,6 +7,7 @@ use hozo_traits::{
 };
 use std::ops::Bound;
 
+use crate::batch::Batch;
 use crate::shared::{Shared, keys_of};
 use crate::ulog::codec;
 
@@ -25,16 +26,30 @@ pub(crate) enum Applied {
 
 impl Shared {
     /// Applies an update of a source, in the order of its log. `theirs` is what
-    /// the source had at that place, and is moved on.
-    pub(crate) async fn apply(&self, update: &Update, theirs: &mut Position) -> Result<Applied> {
-        let _under_way = self.inflight.enter();
+    /// the source had at that place, and is moved on. Of a follower it is in the
+    /// records when `batch` is finished.
+    pub(crate) async fn apply(
+        &self,
+        update: &Update,
+        theirs: &mut Position,
+        batch: &mut Batch<'_>,
+    ) -> Result<Applied> {
         self.unsettled.refuse()?;
         if update.reach.seq == 0 {
-            return self.apply_foreign(update).await.map(|()| Applied::Done);
+            return self.apply_foreign(update, batch).await.map(|()| Applied::Done);
         }
         let origin = update.origin;
         let me = self.ulog.me();
         if origin == me {
+            let own = self.ulog.reach_of(me);
+            if update.reach.seq > own.seq {
+                // This server began anew, and lacks what is left out here since
+                // it made it.
+                return Ok(Applied::NeedsSnapshot);
+            }
+            if update.reach.seq == own.seq && update.reach.digest != own.digest {
+                return Err(diverged(update));
+            }
             theirs.set(origin, update.reach);
             self.ulog.known_there(update.reach)?;
             return Ok(Applied::Known);
@@ -73,9 +88,19 @@ impl Shared {
             }
             What::Records { dbm, effects, .. } => {
                 let records = self.dbm(*dbm)?;
-                if effects == &[Effect::Clear] && self.ulog.may_conflict()? {
-                    self.apply_clearing(update, *dbm, records).await?;
+                if batch.defers() {
+                    batch.log(*dbm, || {
+                        let merged = self.ulog.append_other(update)?;
+                        Ok((merged.effects, merged.end))
+                    })?;
+                } else if effects == &[Effect::Clear] {
+                    let _alone = self.gates[*dbm as usize].alone().await;
+                    match self.ulog.may_conflict()? {
+                        true => self.apply_clearing(update, *dbm, records).await?,
+                        false => self.apply_records(update, *dbm, effects, records).await?,
+                    }
                 } else {
+                    let _inside = self.gates[*dbm as usize].enter().await;
                     self.apply_records(update, *dbm, effects, records).await?;
                 }
             }
@@ -162,9 +187,12 @@ impl Shared {
 
     /// Applies an update of a server that does not number them: it becomes one
     /// of this server's, made by that one.
-    async fn apply_foreign(&self, update: &Update) -> Result<()> {
+    async fn apply_foreign(&self, update: &Update, batch: &mut Batch<'_>) -> Result<()> {
         let What::Records { dbm, effects, .. } = &update.what else { return Ok(()) };
         let records = self.dbm(*dbm)?;
+        if batch.defers() {
+            return batch.log(*dbm, || Ok((effects.clone(), self.ulog.append_foreign(update)?)));
+        }
         let keys = keys_of(effects);
         let selection = Selection::Keys { keys: &keys, values: false };
         let mut logged = self.unsettled.guard();

@@ -31,7 +31,8 @@ pub struct Config {
     pub keep: Option<Duration>,
     /// What followers need, goes as well when the log takes more than this.
     pub keep_bytes: u64,
-    /// How long an update may stay without an fsync for which nobody waits.
+    /// How long an update may stay without an fsync for which nobody waits; all
+    /// the time there is leaves it to the system.
     pub sync_lag: Duration,
     /// Added to the time from which updates are asked of a server of Tkrzw, in
     /// milliseconds.
@@ -80,7 +81,10 @@ impl Config {
     }
 
     pub(crate) fn sync(&self) -> GroupSyncConfig {
-        GroupSyncConfig { persistent: true, lag: Some(self.sync_lag) }
+        GroupSyncConfig {
+            persistent: true,
+            lag: (self.sync_lag < Duration::MAX).then_some(self.sync_lag),
+        }
     }
 }
 

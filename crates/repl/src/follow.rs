@@ -7,21 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use hozo_traits::{
-    ChangeFeed, Durability, Effect, Error, ErrorKind, FeedPart, FollowState, KvStoreExt, Position,
-    Reader, Result, Role, Selection, SnapshotPlace, SourceStatus, Start, Timestamp,
+    ChangeFeed, Error, ErrorKind, FeedPart, FollowState, Position, Reader, Result, Role,
+    SourceStatus, Start, Timestamp, Update, What,
 };
 use parking_lot::Mutex;
 use std::pin::pin;
 
 use crate::apply::Applied;
+use crate::load::{CatchingUp, load, refuse_to_load};
 use crate::loading::Loading;
 use crate::shared::Shared;
 use crate::signal::Signal;
 
 /// Bytes of updates at once.
-const PART_BYTES: usize = 1 << 20;
-/// After so many bytes of a snapshot it is noted how far it is.
-const LOADED_BYTES: usize = 64 << 20;
+pub(crate) const PART_BYTES: usize = 1 << 20;
 /// Between two attempts to connect: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -62,7 +61,7 @@ impl Follow {
         self.status.lock().clone()
     }
 
-    fn note(&self, change: impl FnOnce(&mut SourceStatus)) {
+    pub(crate) fn note(&self, change: impl FnOnce(&mut SourceStatus)) {
         if let Some(status) = &mut *self.status.lock() {
             change(status);
         }
@@ -70,11 +69,11 @@ impl Follow {
 }
 
 /// Marks that updates are being applied, for as long as it lives.
-struct Applying<'a>(&'a Follow);
+pub(crate) struct Applying<'a>(&'a Follow);
 
 impl<'a> Applying<'a> {
     /// `None` if they are not to be any more.
-    fn begin(follow: &'a Follow, generation: u64) -> Option<Applying<'a>> {
+    pub(crate) fn begin(follow: &'a Follow, generation: u64) -> Option<Applying<'a>> {
         follow.applying.store(true, Ordering::SeqCst);
         let applying = Applying(follow);
         (follow.generation.load(Ordering::SeqCst) == generation).then_some(applying)
@@ -89,7 +88,7 @@ impl Drop for Applying<'_> {
 }
 
 /// Why following ended for now.
-enum End {
+pub(crate) enum End {
     /// Somebody else is to be followed, or nobody.
     Turned,
     /// Trying again makes no sense.
@@ -178,7 +177,7 @@ async fn follow_one(shared: &Shared, network: &dyn Network, address: &str, gener
     }
 }
 
-fn reader(shared: &Shared) -> Reader {
+pub(crate) fn reader(shared: &Shared) -> Reader {
     let me = shared.ulog.me();
     Reader {
         server: Some(me),
@@ -196,6 +195,8 @@ async fn attempt(
     went_well: &AtomicBool,
 ) -> Result<End> {
     let follow = &shared.follow;
+    // What is settled would come between the records of a snapshot.
+    shared.unsettled.refuse()?;
     let me = reader(shared);
     let feed = network.connect(address, &me).await?;
     follow.note(|status| status.server = Some(feed.server()));
@@ -219,9 +220,13 @@ async fn attempt(
         return Ok(end);
     }
     let loading = Loading::read(shared.ulog.disk())?;
-    if loading.is_some() {
+    let catching_up = {
+        let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
+        CatchingUp::begin(shared, &*feed, loading.as_ref())?
+    };
+    let Some(mut catching_up) = catching_up else {
         return load(shared, &*feed, loading, generation, went_well).await;
-    }
+    };
     let start = match numbered {
         true => Start::After(shared.ulog.state().position),
         false => Start::Since(since(shared, &*feed)),
@@ -253,7 +258,9 @@ async fn attempt(
         // The source may not know: it was started again, or an acknowledgement was
         // lost with a connection. Somebody may wait for it, and no update be to come.
         shared.ulog.wait(shared.ulog.end()).await?;
-        updates.acknowledge(&here, epoch)?;
+        if catching_up.is_over(shared)? {
+            updates.acknowledge(&here, epoch)?;
+        }
     }
     // What the source has of this server's updates it says first.
     let mut theirs = Position::default();
@@ -264,22 +271,32 @@ async fn attempt(
             let Some(_applying) = Applying::begin(follow, generation) else {
                 return Ok(End::Turned);
             };
+            if let Some(error) = left_behind(shared, &part) {
+                return Ok(End::Stopped(error));
+            }
+            let mut batch = shared.batch();
+            let mut applied = Ok(Applied::Done);
             for update in &part.updates {
-                match shared.apply(update, &mut theirs).await {
-                    Ok(Applied::NeedsSnapshot) => {
-                        drop(updates);
-                        Loading::default().write(shared.ulog.disk())?;
-                        return Ok(End::NeedsSnapshot);
-                    }
-                    Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::Conflict => {
-                        return Ok(End::Stopped(error));
-                    }
-                    Err(error) if error.kind() == ErrorKind::Invalid => {
-                        return Ok(End::Stopped(error));
-                    }
-                    Err(error) => return Err(error),
+                applied = shared.apply(update, &mut theirs, &mut batch).await;
+                if !matches!(applied, Ok(Applied::Done | Applied::Known)) {
+                    break;
                 }
+            }
+            batch.finish().await?;
+            match applied {
+                Ok(Applied::NeedsSnapshot) => {
+                    drop(updates);
+                    if let Some(end) = refuse_to_load(shared) {
+                        return Ok(end);
+                    }
+                    Loading::default().write(shared.ulog.disk())?;
+                    return Ok(End::NeedsSnapshot);
+                }
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid) => {
+                    return Ok(End::Stopped(error));
+                }
+                Err(error) => return Err(error),
             }
             if let Some(last) = part.updates.last() {
                 let mut newest = follow.newest.lock();
@@ -290,6 +307,9 @@ async fn attempt(
         if any && numbered {
             let position = shared.ulog.state().position;
             shared.ulog.wait(shared.ulog.end()).await?;
+            if !catching_up.is_over(shared)? {
+                continue;
+            }
             updates.acknowledge(&position, shared.ulog.state().epoch)?;
         }
     }
@@ -356,91 +376,26 @@ fn fits(shared: &Shared, feed: &dyn ChangeFeed) -> Result<Option<End>> {
     Ok(None)
 }
 
-/// Loads all records of the source, from where that was interrupted.
-async fn load(
-    shared: &Shared,
-    feed: &dyn ChangeFeed,
-    loading: Option<Loading>,
-    generation: u64,
-    went_well: &AtomicBool,
-) -> Result<End> {
-    let follow = &shared.follow;
-    if shared.standing.lock().role == Role::DualMaster {
-        return Ok(End::Stopped(Error::new(
-            ErrorKind::VersionGone,
-            "the other master's log does not reach back to where this one was: let this one begin \
-             anew as a follower, then make it a master again",
-        )));
+/// An error if a master was promoted that never had what this follower has. Who
+/// has the promotion in its log has all before it that there is in this history.
+fn left_behind(shared: &Shared, part: &FeedPart) -> Option<Error> {
+    let here = shared.ulog.state().position;
+    let unknown = |update: &Update| update.reach.seq > here.of(update.origin).seq;
+    let promotes = |update: &&Update| matches!(update.what, What::Epoch(_)) && unknown(update);
+    let promotion = part.updates.iter().find(promotes)?;
+    if shared.standing.lock().role.takes_writes() {
+        return None;
     }
-    follow.note(|status| status.state = FollowState::Loading);
-    let disk = shared.ulog.disk();
-    let place = loading.and_then(|loading| loading.0);
-    let begun = feed.snapshot(place.clone(), reader(shared)).await;
-    let mut snapshot = match begun {
-        Err(error) if error.kind() == ErrorKind::VersionGone && place.is_some() => {
-            // From the beginning, then.
-            Loading::default().write(disk)?;
-            return Ok(End::NeedsSnapshot);
-        }
-        begun => begun?,
-    };
-    went_well.store(true, Ordering::Relaxed);
-    if place.is_none() {
-        let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
-        // What is here is of no use any more, and that must not be forgotten.
-        Loading::default().write(disk)?;
-        for records in &shared.records {
-            records.clear(Durability::Sequenced).await?;
-        }
-    }
-    let (mut loaded, mut unsynced) = (0u64, 0);
-    let mut reached: Option<SnapshotPlace> = place;
-    while let Some(part) = snapshot.next(PART_BYTES).await? {
-        let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
-        loaded += part.records.len() as u64;
-        let records = shared.records.get(part.place.dbm as usize).ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, "the source has a DBM that this server has not")
-                .with("dbm_index", part.place.dbm)
-        })?;
-        put_all(&**records, &part.records).await?;
-        let of = part.of.max(loaded);
-        follow.note(|status| status.loaded = Some((loaded, of)));
-        reached = Some(part.place);
-        unsynced += part.records.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-        if unsynced > LOADED_BYTES {
-            unsynced = 0;
-            for records in &shared.records {
-                records.synchronise().await?;
-            }
-            Loading(reached.clone()).write(disk)?;
-        }
-    }
-    let Some(_applying) = Applying::begin(follow, generation) else { return Ok(End::Turned) };
-    for records in &shared.records {
-        records.synchronise().await?;
-    }
-    let from = match reached {
-        Some(place) => place.from,
-        // There were no records.
-        None => feed.head(),
-    };
-    shared.ulog.restart(from, feed.newest(), feed.epoch())?;
-    shared.checkpoint_now()?;
-    Loading::remove(disk)?;
-    tracing::info!(records = loaded, "all records were loaded");
-    Ok(End::NeedsSnapshot)
-}
-
-async fn put_all(
-    records: &dyn hozo_traits::KvStore,
-    all: &[(bytes::Bytes, bytes::Bytes)],
-) -> Result<()> {
-    let keys: Vec<_> = all.iter().map(|(key, _)| key.clone()).collect();
-    let effects: Vec<_> = all
-        .iter()
-        .map(|(key, value)| Effect::Set { key: key.clone(), value: value.clone() })
-        .collect();
-    let selection = Selection::Keys { keys: &keys, values: false };
-    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.clone())).await?;
-    Ok(())
+    let (server, reach) =
+        here.iter().find(|(server, reach)| part.position.of(*server).seq < reach.seq)?;
+    Some(
+        Error::new(
+            ErrorKind::Conflict,
+            "this follower has updates that the new master never got: promote this one, or remove \
+             its update log and its stores to begin anew",
+        )
+        .with("new_master", promotion.origin)
+        .with("server", server)
+        .with("update", reach.seq),
+    )
 }

@@ -1,10 +1,11 @@
 //! Who follows, and what they have.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hozo_traits::{Error, ErrorKind, FollowerStatus, Position, Reader, Result, ServerId};
 use parking_lot::Mutex;
 
+use crate::clock::Clock;
 use crate::signal::Signal;
 use crate::ulog::Place;
 
@@ -16,8 +17,8 @@ const REMEMBERED_MAX: usize = 64;
 const CONNECTED_MAX: usize = 1024;
 
 /// All followers of this server.
-#[derive(Default)]
 pub(crate) struct Followers {
+    clock: Clock,
     slots: Mutex<Slots>,
     /// Somebody acknowledged something, or a deadline may have passed.
     pub(crate) changed: Signal,
@@ -38,10 +39,14 @@ struct Slot {
     /// From where it reads.
     place: Place,
     /// Since when it is not connected.
-    gone: Option<Instant>,
+    gone: Option<Duration>,
 }
 
 impl Followers {
+    pub(crate) fn new(clock: Clock) -> Followers {
+        Followers { clock, slots: Mutex::default(), changed: Signal::default() }
+    }
+
     /// Somebody begins to follow; answers the number by which it is known.
     pub(crate) fn enter(&self, reader: &Reader, place: Place) -> Result<u64> {
         let mut slots = self.slots.lock();
@@ -77,7 +82,7 @@ impl Followers {
             slots.all.remove(at);
             return;
         }
-        slot.gone = Some(Instant::now());
+        slot.gone = Some(self.clock.now());
         let gone: Vec<u64> =
             slots.all.iter().filter(|slot| slot.gone.is_some()).map(|slot| slot.number).collect();
         if gone.len() > REMEMBERED_MAX {
@@ -120,8 +125,9 @@ impl Followers {
 
     /// Everything from here on is needed by somebody; `None` if nothing is.
     pub(crate) fn needed_from(&self) -> Option<Place> {
+        let now = self.clock.now();
         let mut slots = self.slots.lock();
-        slots.all.retain(|slot| slot.gone.is_none_or(|gone| gone.elapsed() < REMEMBERED));
+        slots.all.retain(|slot| slot.gone.is_none_or(|gone| now - gone < REMEMBERED));
         slots.all.iter().filter(|slot| slot.acknowledges).map(|slot| slot.place).min()
     }
 

@@ -25,6 +25,12 @@ impl Inflight {
         }
     }
 
+    /// Whether no update is under way.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.counts.iter().all(|count| count.load(Ordering::SeqCst) == 0)
+    }
+
     /// Waits until all updates are over that were under way when this began;
     /// whether they are within the time. By one thread at a time.
     pub(crate) fn pass(&self, within: Duration) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hozo_traits::{Result, Timestamp};
 use parking_lot::{Condvar, Mutex};
@@ -61,7 +61,7 @@ impl Drop for Keeper {
 }
 
 fn keep(shared: &Shared, ending: &(Mutex<bool>, Condvar)) {
-    let (mut checked, mut pruned) = (Instant::now(), Instant::now());
+    let mut rounds = Rounds::new(shared);
     loop {
         {
             let mut over = ending.0.lock();
@@ -73,6 +73,24 @@ fn keep(shared: &Shared, ending: &(Mutex<bool>, Condvar)) {
                 return;
             }
         }
+        rounds.go(shared);
+    }
+}
+
+/// When what was done last.
+pub(crate) struct Rounds {
+    checked: Duration,
+    pruned: Duration,
+}
+
+impl Rounds {
+    pub(crate) fn new(shared: &Shared) -> Rounds {
+        let now = shared.clock.now();
+        Rounds { checked: now, pruned: now }
+    }
+
+    /// Does what is to be done now.
+    pub(crate) fn go(&mut self, shared: &Shared) {
         // A deadline may have passed.
         shared.followers.changed.tell();
         if let Some(from) = shared.unsettled.from()
@@ -83,16 +101,17 @@ fn keep(shared: &Shared, ending: &(Mutex<bool>, Condvar)) {
         if shared.ulog.wants_space() {
             shared.ulog.prepare();
         }
+        let now = shared.clock.now();
         let written = shared.ulog.end().saturating_sub(shared.checkpointed.load(Ordering::Acquire));
-        let due = checked.elapsed() >= CHECKPOINT_EVERY && written > CHECKPOINT_IDLE_BYTES;
+        let due = now - self.checked >= CHECKPOINT_EVERY && written > CHECKPOINT_IDLE_BYTES;
         if due || written >= CHECKPOINT_BYTES {
-            checked = Instant::now();
+            self.checked = now;
             if let Err(error) = shared.checkpoint_now() {
                 tracing::warn!(%error, "no checkpoint of the update log was made");
             }
         }
-        if pruned.elapsed() >= PRUNE_EVERY {
-            pruned = Instant::now();
+        if now - self.pruned >= PRUNE_EVERY {
+            self.pruned = now;
             let before = shared.config.keep.map_or(0, |keep| {
                 shared.ambient.now().as_micros().saturating_sub(keep.as_micros() as u64)
             });

@@ -35,12 +35,16 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod batch;
+mod clock;
 mod config;
 mod feed;
 mod follow;
 mod followers;
+mod gate;
 mod inflight;
 mod keeper;
+mod load;
 mod loading;
 mod logged;
 mod merge;
@@ -49,6 +53,8 @@ mod repl;
 mod role;
 mod shared;
 mod signal;
+#[cfg(test)]
+mod sim;
 mod snapshot;
 mod ulog;
 mod unsettled;

@@ -12,6 +12,7 @@ use hozo_traits::{
 
 use crate::keeper::Keeper;
 use crate::shared::Shared;
+use crate::ulog::Place;
 
 /// A DBM: its records, before which the update log has what becomes of them.
 ///
@@ -23,7 +24,7 @@ pub(crate) struct LoggedKv {
     pub(crate) index: u32,
     pub(crate) inner: Arc<dyn KvStore>,
     /// Goes on as long as there are updates to be looked after.
-    pub(crate) _keeper: Arc<Keeper>,
+    pub(crate) _keeper: Option<Arc<Keeper>>,
 }
 
 #[async_trait]
@@ -44,29 +45,16 @@ impl KvStore for LoggedKv {
     ) -> Result<Vec<Effect>> {
         let shared = &*self.shared;
         shared.refuse_writes()?;
-        let capabilities = self.inner.capabilities();
-        let under_way = shared.inflight.enter();
-        let mut logged = shared.unsettled.guard();
-        let effects = self
-            .inner
-            .update(selection, Durability::Sequenced, &mut |found| {
-                let effects = change(found)?;
-                if effects.is_empty() {
-                    return Ok(effects);
-                }
-                check(&capabilities, &effects, &selection, found)?;
-                shared.unsettled.refuse()?;
-                // Again: between the two somebody else may have become the master.
-                shared.refuse_writes()?;
-                logged.begins(shared.ulog.end());
-                let what =
-                    What::Records { dbm: self.index, effects: effects.clone(), reduced: false };
-                logged.ends(shared.ulog.append_own(what, shared.ambient.now(), durability)?);
-                Ok(effects)
-            })
-            .await?;
-        let end = logged.settled();
-        drop(under_way);
+        let gate = &shared.gates[self.index as usize];
+        let inside = gate.enter().await;
+        let mut clears = false;
+        let mut made = self.make(selection, durability, &mut *change, Some(&mut clears)).await;
+        drop(inside);
+        if clears {
+            let _alone = gate.alone().await;
+            made = self.make(selection, durability, change, None).await;
+        }
+        let (effects, end) = made?;
         match end {
             Some((end, seq)) => {
                 if durability == Durability::Durable || shared.config.ack > 0 {
@@ -106,6 +94,55 @@ impl KvStore for LoggedKv {
 
     async fn rebuild(&self) -> Result<()> {
         self.inner.rebuild().await
+    }
+}
+
+impl LoggedKv {
+    /// Logs and makes an update; answers where the log ended then, and its
+    /// number. While others are inside as well, one that clears is not made, and
+    /// that is said in `clears`.
+    async fn make(
+        &self,
+        selection: Selection<'_>,
+        durability: Durability,
+        change: Change<'_>,
+        mut clears: Option<&mut bool>,
+    ) -> Result<(Vec<Effect>, Option<(Place, u64)>)> {
+        let shared = &*self.shared;
+        let capabilities = self.inner.capabilities();
+        let _under_way = shared.inflight.enter();
+        let mut logged = shared.unsettled.guard();
+        let mut done = None;
+        let effects = self
+            .inner
+            .update(selection, Durability::Sequenced, &mut |found| {
+                // Asked again: it is in the log already, and nothing has changed.
+                if let Some(effects) = &done {
+                    return Ok(Vec::clone(effects));
+                }
+                let effects = change(found)?;
+                if effects.is_empty() {
+                    return Ok(effects);
+                }
+                check(&capabilities, &effects, &selection, found)?;
+                shared.unsettled.refuse()?;
+                // Again: between the two somebody else may have become the master.
+                shared.refuse_writes()?;
+                if effects == [Effect::Clear]
+                    && let Some(clears) = &mut clears
+                {
+                    **clears = true;
+                    return Err(Error::new(ErrorKind::Busy, "others are inside"));
+                }
+                logged.begins(shared.ulog.end());
+                let what =
+                    What::Records { dbm: self.index, effects: effects.clone(), reduced: false };
+                logged.ends(shared.ulog.append_own(what, shared.ambient.now(), durability)?);
+                done = Some(effects.clone());
+                Ok(effects)
+            })
+            .await?;
+        Ok((effects, logged.settled()))
     }
 }
 

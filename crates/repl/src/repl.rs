@@ -1,6 +1,7 @@
 //! One server's part in replication.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +19,8 @@ use crate::keeper::Keeper;
 use crate::loading::Loading;
 use crate::logged::LoggedKv;
 use crate::role::RoleFile;
-use crate::shared::{Shared, Standing, redo};
+use crate::shared::{Running, Shared, Standing, redo};
+use crate::ulog::checkpoint::Checkpoint;
 use crate::ulog::open::UlogOptions;
 use crate::ulog::{Opened, Ulog};
 
@@ -33,8 +35,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// One server's part in replication: its update log, whom it follows, who
 /// follows it.
 pub struct Repl {
-    shared: Arc<Shared>,
-    keeper: Arc<Keeper>,
+    pub(crate) shared: Arc<Shared>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// Replication that was opened, with the DBMs that take part in it.
@@ -62,16 +64,23 @@ impl Repl {
         hozo_directory::make(&config.dir)?;
         let lock = Lock::acquire(&config.dir, LOCK_FILE, LOCK_TIMEOUT)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(&config.dir)?);
-        Self::open_on(disk, config, dbms, ambient, boot(), Some(lock))
+        Self::open_on(
+            disk,
+            config,
+            dbms,
+            ambient,
+            Running { boot: boot(), ..Running::default() },
+            Some(lock),
+        )
     }
 
-    /// The same on any disk; `boot` says which run of the system it is.
+    /// The same on any disk.
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         config: Config,
         dbms: Vec<(String, Arc<dyn KvStore>)>,
         ambient: Arc<dyn Ambient>,
-        boot: [u8; 16],
+        running: Running,
         lock: Option<Lock>,
     ) -> Result<Open> {
         let (names, records): (Vec<String>, Vec<Arc<dyn KvStore>>) = dbms.into_iter().unzip();
@@ -91,28 +100,22 @@ impl Repl {
         let shared = Arc::new(Shared::new(
             config,
             Arc::clone(&ambient),
+            &running,
             Arc::new(ulog),
             records,
             standing,
-            boot,
             lock,
         ));
-        let own = shared.ulog.reach_of(shared.ulog.me()).seq > 0;
-        let lost = checkpoint
-            .is_none_or(|before| !before.closed && (before.boot != boot || boot == [0; 16]));
-        if own && takes_writes && lost {
-            tracing::warn!(
-                "the system ended unexpectedly: followers load all records anew, since the log \
-                 may lack updates that the records have"
-            );
-            shared.ulog.append_own(What::Reset, ambient.now(), Durability::Durable)?;
-        }
+        settle_power_cut(&shared, checkpoint)?;
         forget_what_is_in_memory(&shared, takes_writes)?;
         shared.checkpoint_now()?;
-        let keeper = Arc::new(Keeper::start(Arc::clone(&shared))?);
+        let keeper = match running.thread {
+            true => Some(Arc::new(Keeper::start(Arc::clone(&shared))?)),
+            false => None,
+        };
         let logged = |(index, inner): (usize, &Arc<dyn KvStore>)| -> Arc<dyn KvStore> {
             let (shared, inner) = (Arc::clone(&shared), Arc::clone(inner));
-            let keeper = Arc::clone(&keeper);
+            let keeper = keeper.clone();
             Arc::new(LoggedKv { shared, index: index as u32, inner, _keeper: keeper })
         };
         let dbms = shared.records.iter().enumerate().map(logged).collect();
@@ -149,6 +152,34 @@ fn standing(config: &Config, file: Option<RoleFile>) -> Standing {
     };
     let skew_ms = config.timestamp_skew_ms;
     Standing { role, source, skew_ms, fenced: None, stopped: false }
+}
+
+/// After a power cut the records may have updates for which nobody waited and
+/// that the log lost, if the server took writes.
+fn settle_power_cut(shared: &Shared, checkpoint: Option<Checkpoint>) -> Result<()> {
+    let boot = shared.boot;
+    let lost = match checkpoint {
+        Some(before) => !before.closed && (before.boot != boot || boot == [0; 16]),
+        None => shared.ulog.state().position != Position::default(),
+    };
+    if !lost {
+        return Ok(());
+    }
+    if shared.standing.lock().role.takes_writes() {
+        tracing::warn!(
+            "the system ended unexpectedly: followers load all records anew, since the log may \
+             lack updates that the records have"
+        );
+        shared.ulog.append_own(What::Reset, shared.ambient.now(), Durability::Durable)?;
+    } else if checkpoint.is_none_or(|before| before.wrote) {
+        // It became a follower since, and its source never had those.
+        tracing::warn!(
+            "the system ended unexpectedly while this server was a master: all records are loaded \
+             from the source, since they may have updates that the log lacks"
+        );
+        Loading::default().write(shared.ulog.disk())?;
+    }
+    Ok(())
 }
 
 /// Records that are in memory are gone, and the log says otherwise: of a master
@@ -219,7 +250,9 @@ impl Replicator for Repl {
         if address.is_empty() || address.contains('\n') {
             return Err(Error::new(ErrorKind::Invalid, "there is no address to follow"));
         }
+        let mut was_master = false;
         self.shared.stand(true, |standing| {
+            was_master = standing.role == Role::Master;
             if standing.role != Role::DualMaster {
                 standing.role = Role::Follower;
             }
@@ -228,6 +261,10 @@ impl Replicator for Repl {
             standing.fenced = None;
         })?;
         self.shared.follow.turn().await;
+        if was_master && let Err(error) = self.shared.checkpoint_now() {
+            // A power cut before the next one has all records loaded anew.
+            tracing::warn!(%error, "no checkpoint of the update log was made");
+        }
         Ok(())
     }
 
@@ -237,7 +274,9 @@ impl Replicator for Repl {
         let source = shared.standing.lock().source.clone();
         shared.stand(false, |standing| standing.source = None)?;
         shared.follow.turn().await;
-        let epoch = shared.ulog.state().epoch + 1;
+        // Newer than that of whoever fenced this server, too.
+        let known = shared.ulog.state().epoch.max(shared.heard.load(Ordering::SeqCst));
+        let epoch = known + 1;
         let begun =
             shared.ulog.append_own(What::Epoch(epoch), shared.ambient.now(), Durability::Durable);
         let begun = match begun {
@@ -283,7 +322,9 @@ impl Replicator for Repl {
     async fn stop(&self) -> Result<()> {
         self.shared.stand(false, |standing| standing.stopped = true)?;
         self.shared.follow.turn().await;
-        self.keeper.stop();
+        if let Some(keeper) = &self.keeper {
+            keeper.stop();
+        }
         let checkpointed = self.shared.checkpoint(true);
         self.shared.ulog.close()?;
         checkpointed

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hozo_directory::Lock;
@@ -14,8 +14,10 @@ use hozo_traits::{
 use parking_lot::Mutex;
 
 use crate::Config;
+use crate::clock::Clock;
 use crate::follow::Follow;
 use crate::followers::Followers;
+use crate::gate::Gate;
 use crate::inflight::Inflight;
 use crate::merge::Contest;
 use crate::role::RoleFile;
@@ -26,15 +28,17 @@ use crate::unsettled::Unsettled;
 /// Conflicts that are kept to be looked at.
 const CONFLICTS_KEPT: usize = 1000;
 
-/// For so long a checkpoint waits for updates that are under way.
-const PASS_MAX: Duration = Duration::from_secs(10);
-
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) clock: Clock,
+    /// For so long a checkpoint waits for updates that are under way.
+    patience: Duration,
     pub(crate) ulog: Arc<Ulog>,
     /// The records themselves, by index, past the log.
     pub(crate) records: Vec<Arc<dyn KvStore>>,
+    /// Of each of them.
+    pub(crate) gates: Vec<Gate>,
     pub(crate) followers: Followers,
     pub(crate) unsettled: Unsettled,
     pub(crate) inflight: Inflight,
@@ -49,7 +53,32 @@ pub(crate) struct Shared {
     /// Whether writes are taken: the short answer to what `standing` says.
     writes: AtomicBool,
     pub(crate) standing: Mutex<Standing>,
+    /// The newest epoch of which others told.
+    pub(crate) heard: AtomicU64,
     pub(crate) conflicts: Mutex<VecDeque<ConflictReport>>,
+}
+
+/// How what goes on beside the calls is run.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) clock: Clock,
+    /// For so long a checkpoint waits for updates that are under way.
+    pub(crate) patience: Duration,
+    /// Which run of the system it is; zeros if that is not known.
+    pub(crate) boot: [u8; 16],
+    /// Whether a thread does what is done from time to time.
+    pub(crate) thread: bool,
+}
+
+impl Default for Running {
+    fn default() -> Running {
+        Running {
+            clock: Clock::system(),
+            patience: Duration::from_secs(10),
+            boot: [0; 16],
+            thread: true,
+        }
+    }
 }
 
 /// What a server is just now.
@@ -70,29 +99,34 @@ impl Shared {
     pub(crate) fn new(
         config: Config,
         ambient: Arc<dyn Ambient>,
+        running: &Running,
         ulog: Arc<Ulog>,
         records: Vec<Arc<dyn KvStore>>,
         standing: Standing,
-        boot: [u8; 16],
         lock: Option<Lock>,
     ) -> Shared {
         ulog.remember_changes(standing.role == Role::DualMaster);
         let writes = AtomicBool::new(standing.takes_writes());
+        let gates = records.iter().map(|_| Gate::default()).collect();
         Shared {
             config,
             ambient,
+            clock: running.clock.clone(),
+            patience: running.patience,
             ulog,
             records,
-            followers: Followers::default(),
+            gates,
+            followers: Followers::new(running.clock.clone()),
             unsettled: Unsettled::default(),
             inflight: Inflight::default(),
             follow: Follow::default(),
-            boot,
+            boot: running.boot,
             _lock: lock,
             checkpointed: AtomicU64::new(0),
             checkpointing: Mutex::new(()),
             writes,
             standing: Mutex::new(standing),
+            heard: AtomicU64::new(0),
             conflicts: Mutex::default(),
         }
     }
@@ -140,6 +174,7 @@ impl Shared {
     /// Another server is the master in a newer epoch than is known here: no
     /// write is taken any more.
     pub(crate) fn fence(&self, epoch: u64) -> Error {
+        self.heard.fetch_max(epoch, Ordering::SeqCst);
         let why = format!(
             "another server was promoted, in epoch {epoch}: write there, and let this one follow it"
         );
@@ -162,11 +197,11 @@ impl Shared {
         within: Duration,
     ) -> Result<()> {
         let me = self.ulog.me();
-        let deadline = Instant::now() + within;
+        let deadline = self.clock.now().saturating_add(within);
         let look = || {
             let having = self.followers.having(me, seq);
             let fenced = !self.writes.load(Ordering::Acquire);
-            let over = having >= followers || fenced || Instant::now() >= deadline;
+            let over = having >= followers || fenced || self.clock.now() >= deadline;
             over.then_some((having, fenced))
         };
         let (having, fenced) = self.followers.changed.until(look).await;
@@ -193,6 +228,8 @@ impl Shared {
 
     /// Makes the records what the log says, from a place on.
     pub(crate) fn settle(&self, from: Place) -> Result<()> {
+        // A follower's records must not have what a power cut takes from the log.
+        hozo_traits::exec::block_on(self.ulog.wait(self.ulog.end()))?;
         self.ulog.replay(from, |update| hozo_traits::exec::block_on(self.redo(update)))?;
         if self.unsettled.settled(from) {
             tracing::info!("the records are what the update log says again");
@@ -208,9 +245,10 @@ impl Shared {
 
     pub(crate) fn checkpoint(&self, closed: bool) -> Result<()> {
         let _one = self.checkpointing.lock();
+        let wrote = self.standing.lock().role.takes_writes();
         let place = self.ulog.mark()?;
         // What is in the log below the mark may be on its way to the records.
-        if !self.inflight.pass(PASS_MAX) {
+        if !self.inflight.pass(self.patience) {
             return Err(Error::new(ErrorKind::Busy, "an update takes long: no checkpoint now"));
         }
         self.unsettled.refuse()?;
@@ -218,7 +256,7 @@ impl Shared {
             hozo_traits::exec::block_on(records.synchronise())?;
         }
         hozo_traits::exec::block_on(self.ulog.wait(self.ulog.end()))?;
-        Checkpoint { place, boot: self.boot, closed }.write(self.ulog.disk())?;
+        Checkpoint { place, boot: self.boot, closed, wrote }.write(self.ulog.disk())?;
         self.checkpointed.store(place, Ordering::Release);
         Ok(())
     }
@@ -248,7 +286,12 @@ impl Shared {
 /// Makes an update's effects in the records, whatever they are now.
 pub(crate) async fn redo(records: &[Arc<dyn KvStore>], update: &Update) -> Result<()> {
     let What::Records { dbm, effects, .. } = &update.what else { return Ok(()) };
-    let Some(records) = records.get(*dbm as usize) else {
+    make(records, *dbm, effects).await
+}
+
+/// Makes effects in the records of a DBM.
+pub(crate) async fn make(records: &[Arc<dyn KvStore>], dbm: u32, effects: &[Effect]) -> Result<()> {
+    let Some(records) = records.get(dbm as usize) else {
         return Err(Error::new(ErrorKind::Corrupt, "the update log has a DBM that there is not")
             .with("dbm_index", dbm));
     };
@@ -257,7 +300,7 @@ pub(crate) async fn redo(records: &[Arc<dyn KvStore>], update: &Update) -> Resul
     }
     let keys = keys_of(effects);
     let selection = Selection::Keys { keys: &keys, values: false };
-    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.clone())).await?;
+    records.update(selection, Durability::Sequenced, &mut |_| Ok(effects.to_vec())).await?;
     Ok(())
 }
 

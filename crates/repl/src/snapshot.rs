@@ -4,8 +4,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hozo_traits::{KvScan, Reader, Result, SnapshotPart, SnapshotPlace, SnapshotReader};
+use hozo_traits::{
+    Error, ErrorKind, KvScan, Reader, Result, SnapshotPart, SnapshotPlace, SnapshotReader,
+};
 
+use crate::loading::Loading;
 use crate::shared::Shared;
 use crate::ulog::Begin;
 
@@ -27,9 +30,19 @@ impl Snapshot {
         after: Option<SnapshotPlace>,
         reader: &Reader,
     ) -> Result<Snapshot> {
+        Loading::refuse(shared.ulog.disk())?;
+        let durable = shared.ulog.durable().position;
         let from = match &after {
+            Some(place) if !durable.covers(&place.from) => {
+                return Err(Error::new(
+                    ErrorKind::VersionGone,
+                    "this server has not all of what the snapshot began with: begin anew",
+                )
+                .with("snapshot", &place.from)
+                .with("here", durable));
+            }
             Some(place) => place.from.clone(),
-            None => shared.ulog.durable().position,
+            None => durable,
         };
         // The updates after it have to be there when it is complete.
         let log = shared.ulog.reader(Begin::After(from.clone()), None)?;
@@ -63,6 +76,8 @@ impl SnapshotReader for Snapshot {
                 values: true,
             };
             let part = records.scan(scan).await?;
+            // Meanwhile they may have begun to be loaded from elsewhere.
+            Loading::refuse(self.shared.ulog.disk())?;
             // What was read may not be durable here yet (CF-2).
             let ulog = &self.shared.ulog;
             ulog.wait(ulog.end()).await?;

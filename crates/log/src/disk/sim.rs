@@ -52,9 +52,9 @@ struct Faults {
     names: u64,
     /// No more space than this for all files.
     budget: Option<u64>,
-    /// Just before the operation of this number a crash image is taken, with
-    /// this seed.
-    crash_at: Option<(u64, u64)>,
+    /// Just before the operation of this number an image is taken: of a power
+    /// loss with this seed, or of the end of the process.
+    crash_at: Option<(u64, Option<u64>)>,
     image: Option<SimDisk>,
 }
 
@@ -162,10 +162,17 @@ impl SimDisk {
     /// from the disk's beginning, while who uses the disk goes on. The seed
     /// decides what is on the image, as for [`crash`](SimDisk::crash).
     pub fn crash_at(&self, operation: u64, seed: u64) {
-        self.machine.faults.lock().crash_at = Some((operation, seed));
+        self.machine.faults.lock().crash_at = Some((operation, Some(seed)));
     }
 
-    /// The image that [`crash_at`](SimDisk::crash_at) asked for.
+    /// Takes an image just before the operation of this number as the end of
+    /// the process would leave it, while who uses the disk goes on.
+    pub fn kill_at(&self, operation: u64) {
+        self.machine.faults.lock().crash_at = Some((operation, None));
+    }
+
+    /// The image that [`crash_at`](SimDisk::crash_at) or
+    /// [`kill_at`](SimDisk::kill_at) asked for.
     pub fn image(&self) -> Option<SimDisk> {
         self.machine.faults.lock().image.take()
     }
@@ -241,7 +248,10 @@ impl Machine {
         let number = self.operations.fetch_add(1, Ordering::SeqCst);
         let mut faults = self.faults.lock();
         if let Some((_, seed)) = faults.crash_at.take_if(|(at, _)| number >= *at) {
-            let image = self.root.crash(&mut Luck::new(seed));
+            let image = match seed {
+                Some(seed) => self.root.crash(&mut Luck::new(seed)),
+                None => self.root.copy(&mut BTreeMap::new()),
+            };
             faults.image = Some(SimDisk::of(image));
         }
     }

@@ -16,7 +16,7 @@ fn has(seq: u64) -> Position {
 
 #[test]
 fn those_who_have_an_update_are_counted() {
-    let followers = Followers::default();
+    let followers = Followers::new(Clock::system());
     let two = followers.enter(&reader(2, true), 0).unwrap();
     let three = followers.enter(&reader(3, true), 0).unwrap();
     let nameless = followers.enter(&reader(0, true), 0).unwrap();
@@ -38,7 +38,7 @@ fn those_who_have_an_update_are_counted() {
 
 #[test]
 fn what_was_not_acknowledged_is_needed() {
-    let followers = Followers::default();
+    let followers = Followers::new(Clock::system());
     assert_eq!(followers.needed_from(), None);
     let quiet = followers.enter(&reader(0, false), 10).unwrap();
     followers.reads(quiet, 20);
@@ -65,7 +65,7 @@ fn what_was_not_acknowledged_is_needed() {
 
 #[test]
 fn there_is_an_end_to_those_who_are_remembered() {
-    let followers = Followers::default();
+    let followers = Followers::new(Clock::system());
     for id in 2..2 + REMEMBERED_MAX as u32 + 10 {
         let number = followers.enter(&reader(id, true), u64::from(id)).unwrap();
         followers.leave(number);
@@ -76,7 +76,7 @@ fn there_is_an_end_to_those_who_are_remembered() {
 
 #[test]
 fn only_so_many_can_follow() {
-    let followers = Followers::default();
+    let followers = Followers::new(Clock::system());
     let first = followers.enter(&reader(0, false), 0).unwrap();
     for _ in 1..CONNECTED_MAX {
         followers.enter(&reader(0, false), 0).unwrap();
@@ -89,7 +89,7 @@ fn only_so_many_can_follow() {
 
 #[test]
 fn status_says_who_is_there_and_how_far_behind() {
-    let followers = Followers::default();
+    let followers = Followers::new(Clock::system());
     let two = followers.enter(&reader(2, true), 0).unwrap();
     followers.enter(&reader(3, true), 0).unwrap();
     followers.acknowledged(two, &has(4), 0);

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn place(dbm: u32, key: Option<&'static [u8]>) -> SnapshotPlace {
+fn place(dbm: u32, key: Option<&'static [u8]>) -> (ServerId, SnapshotPlace) {
     let server = |id| ServerId::new(id).unwrap();
     let reach = |seq| Reach { seq, digest: seq as u32 * 3 };
     let from: Position = [(server(1), reach(500)), (server(7), reach(2))].into_iter().collect();
-    SnapshotPlace { from, dbm, key: key.map(Bytes::from_static) }
+    (server(7), SnapshotPlace { from, dbm, key: key.map(Bytes::from_static) })
 }
 
 #[test]

@@ -19,9 +19,16 @@ pub(crate) struct Checkpoint {
     pub(crate) place: Place,
     /// Which run of the system it was; zeros if that is not known.
     pub(crate) boot: [u8; 16],
-    /// Whether the log was closed in order.
+    /// Whether the log was closed in order, or nothing was written to it yet.
     pub(crate) closed: bool,
+    /// Whether the server took writes, so that its records can have what a power
+    /// cut takes from the log.
+    pub(crate) wrote: bool,
 }
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const OPEN_TAKES_NO_WRITES: u8 = 2;
 
 impl Checkpoint {
     /// The checkpoint of a directory; `None` if there is none, or none that can
@@ -42,7 +49,8 @@ impl Checkpoint {
         }
         let place = u64::from_le_bytes(said[8..16].try_into().expect("eight bytes"));
         let boot = said[16..32].try_into().expect("sixteen bytes");
-        Ok(Some(Checkpoint { place, boot, closed: said[32] == 1 }))
+        let (closed, wrote) = (said[32] == CLOSED, said[32] != OPEN_TAKES_NO_WRITES);
+        Ok(Some(Checkpoint { place, boot, closed, wrote }))
     }
 
     /// Puts it in the place of the one before, durably.
@@ -51,7 +59,11 @@ impl Checkpoint {
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&self.place.to_le_bytes());
         bytes.extend_from_slice(&self.boot);
-        bytes.push(self.closed.into());
+        bytes.push(match (self.closed, self.wrote) {
+            (true, _) => CLOSED,
+            (false, true) => OPEN,
+            (false, false) => OPEN_TAKES_NO_WRITES,
+        });
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         replace(disk, FILE, NEW, &bytes)
     }

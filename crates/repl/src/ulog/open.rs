@@ -54,15 +54,7 @@ impl Ulog {
         // there before.
         let complete = Loading::read(&disk)?.is_none();
         let mut found = Found::default();
-        let mut each = |record: &hozo_log::Record<'_>| {
-            // Without a checkpoint the log may have begun anew somewhere, which
-            // is known when all of it was read.
-            let replay: Option<Replay<'_>> = match from {
-                Some(_) if complete => Some(&mut *replay),
-                _ => None,
-            };
-            found.record(record, replay)
-        };
+        let mut each = |record: &hozo_log::Record<'_>| found.record(record);
         let opened = match from {
             Some(_) => Log::open(Arc::clone(&disk), from, &mut each),
             None => Log::open_in_doubt(Arc::clone(&disk), &mut each),
@@ -80,7 +72,8 @@ impl Ulog {
                 let log = Log::create(Arc::clone(&disk), made)?;
                 // So that a power cut leaves no doubt about what was durable.
                 let place = log.head();
-                Checkpoint { place, ..Checkpoint::default() }.write(&disk)?;
+                let closed = true;
+                Checkpoint { place, closed, ..Checkpoint::default() }.write(&disk)?;
                 log
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -92,13 +85,16 @@ impl Ulog {
             }
             Err(error) => return Err(error),
         };
-        let Found { mut state, mut replayed, .. } = found;
+        let Found { mut state, .. } = found;
         refuse_other_dbms(&state.dbms, dbms)?;
         state.dbms = dbms.to_vec();
         let begins = state.begins;
         let ulog = Ulog::assemble(disk, log, options, state);
-        if from.is_none() && complete {
-            ulog.replay(begins, |update| {
+        let mut replayed = 0;
+        if complete {
+            // Now that all of it is on stable storage: records must not have what
+            // a power cut takes from the log.
+            ulog.replay(from.unwrap_or(begins), |update| {
                 replayed += 1;
                 replay(update)
             })?;
@@ -148,11 +144,10 @@ struct Found {
     state: State,
     /// Whether a state was met: nothing says what is before the first.
     begun: bool,
-    replayed: u64,
 }
 
 impl Found {
-    fn record(&mut self, record: &hozo_log::Record<'_>, replay: Option<Replay<'_>>) -> Result<()> {
+    fn record(&mut self, record: &hozo_log::Record<'_>) -> Result<()> {
         let at = |error: Error| error.with("position", record.position);
         match record.kind {
             STATE => {
@@ -161,11 +156,6 @@ impl Found {
             }
             UPDATE => {
                 let update = codec::decode(record.key, record.value).map_err(at)?;
-                // Before the first state, too, records may lack it.
-                if let Some(replay) = replay {
-                    replay(&update).map_err(at)?;
-                    self.replayed += 1;
-                }
                 if self.begun {
                     self.state.add(&update);
                 }

@@ -108,7 +108,7 @@ pub(crate) fn as_disk(disk: &SimDisk) -> Arc<dyn Disk> {
 pub(crate) fn checkpointed(ulog: &Ulog, disk: &SimDisk) {
     let place = ulog.mark().unwrap();
     synced(ulog);
-    Checkpoint { place, boot: [7; 16], closed: false }.write(&as_disk(disk)).unwrap();
+    Checkpoint { place, boot: [7; 16], closed: false, wrote: true }.write(&as_disk(disk)).unwrap();
 }
 
 pub(crate) fn position(reaches: &[(ServerId, Reach)]) -> Position {

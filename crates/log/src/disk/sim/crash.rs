@@ -10,7 +10,38 @@ impl SimDisk {
     }
 }
 
+impl SimDisk {
+    /// The disk as it is now, for who goes on with it after the process that
+    /// uses it has ended, while in the test it has not.
+    pub fn killed(&self) -> SimDisk {
+        SimDisk::of(self.machine.root.copy(&mut BTreeMap::new()))
+    }
+}
+
+/// What became of contents, by where they are.
+type Copies = BTreeMap<*const Content, Arc<Content>>;
+
 impl Directory {
+    pub(super) fn copy(&self, copies: &mut Copies) -> Arc<Directory> {
+        let mut copy = |content: &Arc<Content>| {
+            let copied = copies.entry(Arc::as_ptr(content)).or_insert_with(|| content.copy());
+            Arc::clone(copied)
+        };
+        let names = self.names.lock();
+        let mut all = |names: &BTreeMap<String, Arc<Content>>| -> BTreeMap<_, _> {
+            names.iter().map(|(name, content)| (name.clone(), copy(content))).collect()
+        };
+        let (now, synced) = (all(&names.now), all(&names.synced));
+        let change = |change: &Change| match change {
+            Change::Create(name, content) => Change::Create(name.clone(), copy(content)),
+            other => other.clone(),
+        };
+        let names = Names { now, synced, since: names.since.iter().map(change).collect() };
+        let subdirs = self.subdirs.lock();
+        let subdirs = subdirs.iter().map(|(name, dir)| (name.clone(), dir.copy(copies))).collect();
+        Arc::new(Directory { names: Mutex::new(names), subdirs: Mutex::new(subdirs) })
+    }
+
     pub(super) fn crash(&self, luck: &mut Luck) -> Arc<Directory> {
         let names = self.names.lock();
         let mut left = names.synced.clone();
@@ -34,6 +65,12 @@ impl Directory {
 }
 
 impl Content {
+    fn copy(&self) -> Arc<Content> {
+        let copy = Content::new(&self.bytes());
+        *copy.synced.lock() = self.synced.lock().clone();
+        copy
+    }
+
     fn crash(&self, luck: &mut Luck) -> Arc<Content> {
         let (old, new) = (self.synced.lock().clone(), self.bytes());
         // The length is metadata and goes its own ways.

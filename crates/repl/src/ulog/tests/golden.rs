@@ -84,7 +84,7 @@ fn write(disk: &SimDisk) {
 /// The last key of the loading snapshot, and where it goes on.
 fn loading() -> Loading {
     let from = position(&[(server(2), Reach { seq: 200, digest: 0x1122_3344 })]);
-    Loading(Some(SnapshotPlace { from, dbm: 1, key: Some("last".into()) }))
+    Loading(Some((server(2), SnapshotPlace { from, dbm: 1, key: Some("last".into()) })))
 }
 
 #[track_caller]

@@ -80,7 +80,7 @@ fn nothing_is_replayed_into_records_that_are_being_loaded() {
     let state = ulog.state();
     drop(ulog);
     let place = SnapshotPlace { from: Position::default(), dbm: 0, key: Some("k3".into()) };
-    Loading(Some(place)).write(&as_disk(&disk)).unwrap();
+    Loading(Some((server(2), place))).write(&as_disk(&disk)).unwrap();
     assert_eq!(replayed(&disk).unwrap(), [0; 0]);
     disk.remove("checkpoint").unwrap();
     assert_eq!(replayed(&disk).unwrap(), [0; 0]);
