@@ -33,7 +33,11 @@ pub(crate) struct Draft<'a> {
 
 impl<E: OrderedEngine> OrderedPages<E> {
     pub(crate) async fn make(&self, commit: Commit) -> Result<CommitOutcome> {
-        self.check_id(commit.id)?;
+        // A chosen version is made once, whatever is remembered of its id: a
+        // follower repeats a history that may be years old.
+        if commit.at.is_none() {
+            self.check_id(commit.id)?;
+        }
         self.check(&commit)?;
         let judged = 1 + commit.conditions.len();
         for tried in 0..=DELTA_TRIES {

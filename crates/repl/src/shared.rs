@@ -20,6 +20,7 @@ use crate::followers::Followers;
 use crate::gate::Gate;
 use crate::inflight::Inflight;
 use crate::merge::Contest;
+use crate::pages::Pages;
 use crate::role::RoleFile;
 use crate::ulog::checkpoint::Checkpoint;
 use crate::ulog::{Place, Ulog};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) unsettled: Unsettled,
     pub(crate) inflight: Inflight,
     pub(crate) follow: Follow,
+    pub(crate) pages: Pages,
     /// Which run of the system this is.
     pub(crate) boot: [u8; 16],
     /// Held as long as anything writes to the log.
@@ -102,6 +104,7 @@ impl Shared {
         running: &Running,
         ulog: Arc<Ulog>,
         records: Vec<Arc<dyn KvStore>>,
+        pages: Pages,
         standing: Standing,
         lock: Option<Lock>,
     ) -> Shared {
@@ -120,6 +123,7 @@ impl Shared {
             unsettled: Unsettled::default(),
             inflight: Inflight::default(),
             follow: Follow::default(),
+            pages,
             boot: running.boot,
             _lock: lock,
             checkpointed: AtomicU64::new(0),
@@ -167,6 +171,7 @@ impl Shared {
         }
         self.ulog.remember_changes(next.role == Role::DualMaster);
         self.writes.store(next.takes_writes(), Ordering::Release);
+        self.pages.home.stands(&next);
         *standing = next;
         Ok(())
     }

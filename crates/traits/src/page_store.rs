@@ -93,7 +93,8 @@ pub struct Purged {
 /// - **PG-14** The same id again, within the store's keep time (at least an
 ///   hour), answers what the first time answered, conflict or not, and writes
 ///   nothing, whatever else was committed meanwhile, also after reopening.
-///   An id older than the keep time is [`Invalid`](crate::ErrorKind::Invalid).
+///   An id older than the keep time is [`Invalid`](crate::ErrorKind::Invalid),
+///   unless [`Commit::at`] says a version: that one cannot be made twice.
 /// - **PG-15** A commit without namespaces and metadata checks its conditions
 ///   and answers a version; it writes nothing.
 /// - **PG-16** A page written twice in one change, an image whose length is
@@ -108,7 +109,9 @@ pub struct Purged {
 /// Staging
 /// - **PG-20** Staged pages are seen by [`read_staged`](Self::read_staged) with
 ///   the same id only, until the commit of that id makes them part of its
-///   version. Staging a page again replaces it.
+///   version. Staging a page again replaces it. An id older than the keep time
+///   (PG-14) can be staged for, unless its commit may have been made with a
+///   stage: that is [`Invalid`](crate::ErrorKind::Invalid).
 /// - **PG-21** A commit takes the staged pages of the namespaces in its
 ///   `namespaces`; a page also in `writes` is as in `writes`. Staged pages of
 ///   other namespaces are dropped.
