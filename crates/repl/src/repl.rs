@@ -375,6 +375,8 @@ impl Replicator for Repl {
 
     async fn stop(&self) -> Result<()> {
         self.shared.stand(false, |standing| standing.stopped = true)?;
+        // Who reads hears that it is over.
+        self.shared.pages.tick(true);
         self.shared.follow.turn().await;
         if let Some(keeper) = &self.keeper {
             keeper.stop();

@@ -80,7 +80,7 @@ impl Commits<'_> {
         }
         let theirs = feed.pages(&store.name)?;
         if shared.pages.home.is_chosen_of_two() {
-            return self.look(&*theirs, me, went_well).await;
+            return self.look(&*theirs, me, generation, went_well).await;
         }
         // Commits of clients that were let in before this became a follower.
         drop(store.gate.alone().await);
@@ -134,14 +134,21 @@ impl Commits<'_> {
 
     /// Looks now and then whether the other one of two masters is the home as
     /// well: nothing of it is followed.
-    async fn look(&self, theirs: &dyn PageFeed, me: Reader, went_well: &AtomicBool) -> Result<End> {
+    async fn look(
+        &self,
+        theirs: &dyn PageFeed,
+        me: Reader,
+        generation: u64,
+        went_well: &AtomicBool,
+    ) -> Result<End> {
         let me = Reader { acknowledges: false, ..me };
         let nothing = PagesStart { after: Version::ZERO, last: None };
-        loop {
+        while self.shared.follow.generation.load(Ordering::SeqCst) == generation {
             let part = theirs.open(nothing, me.clone()).await?.next(0).await?;
             went_well.store(true, Ordering::Relaxed);
             self.heard(part);
             self.network.sleep(LOOK_AGAIN).await;
         }
+        Ok(End::Turned)
     }
 }

@@ -138,6 +138,14 @@ impl Home {
         });
     }
 
+    /// An error if the server stops.
+    pub(crate) fn refuse_stopped(&self) -> Result<()> {
+        match self.state.lock().stopped {
+            true => Err(Error::new(ErrorKind::Unavailable, "the server stops")),
+            false => Ok(()),
+        }
+    }
+
     /// Whether this is to be one of two masters, and their namespaces' home.
     pub(crate) fn is_chosen_of_two(&self) -> bool {
         let state = self.state.lock();

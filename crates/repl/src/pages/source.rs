@@ -238,6 +238,7 @@ fn meta_bytes((key, value): &(bytes::Bytes, Option<bytes::Bytes>)) -> usize {
 #[async_trait]
 impl PageFeedReader for Reading {
     async fn next(&mut self, bytes_max: usize) -> Result<PagesPart> {
+        self.shared.pages.home.refuse_stopped()?;
         let Some(answered) = self.answered else {
             let head = self.store.inner.watermarks().await?.durable;
             return Ok(self.part(head));
@@ -250,6 +251,7 @@ impl PageFeedReader for Reading {
                 return Ok(self.part(head));
             }
             self.store.moved.until(|| (self.store.moves() != seen).then_some(())).await;
+            self.shared.pages.home.refuse_stopped()?;
         }
     }
 
