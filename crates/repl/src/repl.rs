@@ -176,10 +176,7 @@ fn served(config: &Config, pages: Vec<Arc<HomedPages>>, running: &Running) -> Re
             ack_timeout: config.ack_timeout,
             clock: running.clock.clone(),
         };
-        if one.store.served.set(served).is_err() {
-            return Err(Error::new(ErrorKind::Internal, "a page store is served already")
-                .with("store", one.name()));
-        }
+        one.store.serves(served);
     }
     Ok(Pages { home, stores: pages.iter().map(|one| Arc::clone(&one.store)).collect() })
 }

@@ -1,7 +1,6 @@
 //! What there is of one page store that is replicated.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub(crate) struct Store {
     /// There may be commits that are on their way to stable storage.
     unsettled: AtomicBool,
     pub(crate) followers: Followers,
-    pub(crate) served: OnceLock<Served>,
+    served: Mutex<Option<Served>>,
     /// The first commit of a client since this server is the home: from there on
     /// followers have to have commits before they are answered.
     first_own: Mutex<Option<Version>>,
@@ -41,6 +40,7 @@ pub(crate) struct Store {
 }
 
 /// How commits are acknowledged by a server that runs.
+#[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) ack: u32,
     pub(crate) ack_timeout: Duration,
@@ -57,12 +57,17 @@ impl Store {
             moved: Signal::default(),
             unsettled: AtomicBool::new(false),
             followers: Followers::default(),
-            served: OnceLock::new(),
+            served: Mutex::new(None),
             first_own: Mutex::new(None),
             following: Mutex::new(None),
             half: Mutex::new(None),
             durable: Mutex::new(Version::ZERO),
         }
+    }
+
+    /// A server runs.
+    pub(crate) fn serves(&self, served: Served) {
+        *self.served.lock() = Some(served);
     }
 
     /// How often it may have moved; to be asked before it is looked.
@@ -107,18 +112,19 @@ impl Store {
     /// Waits until so many followers have what was committed here, if the config
     /// wants that.
     pub(crate) async fn acknowledged(&self, version: Version, home: &Home) -> Result<()> {
-        let Some(Served { ack, ack_timeout, clock }) = self.served.get() else { return Ok(()) };
-        if *ack == 0 || self.first_own.lock().is_none_or(|first| version < first) {
+        let served = self.served.lock().clone();
+        let Some(Served { ack, ack_timeout, clock }) = served else { return Ok(()) };
+        if ack == 0 || self.first_own.lock().is_none_or(|first| version < first) {
             return Ok(());
         }
-        let deadline = clock.now().saturating_add(*ack_timeout);
+        let deadline = clock.now().saturating_add(ack_timeout);
         let look = || {
             let having = self.followers.having(version);
-            let over = having >= *ack || !home.takes() || clock.now() >= deadline;
+            let over = having >= ack || !home.takes() || clock.now() >= deadline;
             over.then_some(having)
         };
         let having = self.followers.changed.until(look).await;
-        if having >= *ack {
+        if having >= ack {
             return Ok(());
         }
         let error = match home.refuse() {
