@@ -124,6 +124,9 @@ fn old_commit_ids_are_forgotten_and_refused() {
     put(&store, first.clone());
     let first_again = |store: &Store| block_on(store.commit(first.clone()));
     assert_eq!(made(first_again(&store)), Version::from_seq(1));
+    let taken = simple(Durability::Sequenced, 4);
+    block_on(store.stage(taken.id, NS, vec![whole(9, image(4))])).expect("staged");
+    let taken_at = put(&store, taken.clone());
     ambient.advance(Duration::from_secs(30 * 3600));
     let mut later = simple(Durability::Sequenced, 2);
     later.id = id_of(ambient.now().as_millis());
@@ -134,8 +137,12 @@ fn old_commit_ids_are_forgotten_and_refused() {
     // So it is after the clock came back, and after reopening.
     ambient.set(TestAmbient::START);
     assert_eq!(first_again(&store).expect_err("still").kind(), ErrorKind::Invalid);
-    let staged = block_on(store.stage(first.id, NS, vec![whole(1, image(3))]));
+    let staged = block_on(store.stage(taken.id, NS, vec![whole(9, image(3))]));
     assert_eq!(staged.expect_err("it could replace pages").kind(), ErrorKind::Invalid);
+    expect(&store, 9, taken_at, taken_at, &image(4));
+    // There is nothing that this one could replace.
+    block_on(store.stage(first.id, NS, vec![whole(1, image(3))])).expect("staged");
+    block_on(store.discard_stage(first.id)).expect("discarded");
     drop(store);
     let store = open_with(disk.open(), Arc::clone(&ambient));
     assert_eq!(first_again(&store).expect_err("still").kind(), ErrorKind::Invalid);
@@ -143,7 +150,7 @@ fn old_commit_ids_are_forgotten_and_refused() {
     let mut new = simple(Durability::Sequenced, 3);
     new.id = id_of(TestAmbient::START.as_millis() + 1);
     put(&store, new);
-    assert_eq!(made(block_on(store.commit(later))), Version::from_seq(2));
+    assert_eq!(made(block_on(store.commit(later))), Version::from_seq(3));
 }
 
 #[test]

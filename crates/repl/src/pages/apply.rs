@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use hozo_traits::{
-    Commit, CommitId, CommitOutcome, Committed, Durability, Error, ErrorKind, MetaValue, MetaWrite,
-    NamespaceChange, NamespaceId, NamespacePages, NamespaceShape, PageNo, PageWrite, PagesEnd,
-    PagesPiece, Patch, Result, Version,
+    Commit, CommitId, CommitOutcome, Committed, Condition, Durability, Error, ErrorKind, MetaValue,
+    MetaWrite, NamespaceChange, NamespaceId, NamespacePages, NamespaceShape, PageNo, PageWrite,
+    PagesEnd, PagesPiece, Patch, Result, Version,
 };
 
 use super::Store;
@@ -74,6 +74,14 @@ impl<'a> Applying<'a> {
         let PagesEnd { time, namespaces, meta } = end;
         let mut of: Vec<(NamespaceId, Vec<(PageNo, Bytes)>)> =
             pages.into_iter().map(|pages| (pages.namespace, pages.pages)).collect();
+        // What is written as a patch needs to be known as unchanged; and it is, if
+        // nobody else writes here.
+        let since = self.at;
+        let unchanged = namespaces.iter().map(|shape| {
+            let namespace = shape.namespace;
+            Condition::NamespaceUnchanged { namespace, since }
+        });
+        let conditions = unchanged.collect();
         let mut changes = Vec::with_capacity(namespaces.len());
         for NamespaceShape { namespace, page_size, page_count } in namespaces {
             let at = of.iter().position(|(one, _)| *one == namespace);
@@ -92,7 +100,7 @@ impl<'a> Applying<'a> {
         });
         let commit = Commit {
             id,
-            conditions: Vec::new(),
+            conditions,
             namespaces: changes,
             meta: meta.collect(),
             durability: Durability::Sequenced,

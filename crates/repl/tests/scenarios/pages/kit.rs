@@ -186,6 +186,8 @@ pub(crate) struct Failing {
     /// How many steps are left; all, without a number.
     pub(crate) left: Mutex<Option<usize>>,
     pub(crate) died: AtomicBool,
+    /// The last commit that the store was asked for.
+    pub(crate) last: Mutex<Option<Commit>>,
 }
 
 impl Failing {
@@ -212,6 +214,7 @@ impl Layer for Steps {
 
     async fn commit(&self, inner: &dyn PageStore, commit: Commit) -> Result<CommitOutcome> {
         self.0.step()?;
+        *self.0.last.lock() = Some(commit.clone());
         let outcome = inner.commit(commit).await?;
         // Or after it, before anybody hears of it.
         self.0.step()?;

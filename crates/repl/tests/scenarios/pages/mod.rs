@@ -9,7 +9,7 @@ mod source;
 use std::sync::atomic::Ordering;
 
 use hozo_traits::exec::block_on;
-use hozo_traits::{ErrorKind, FollowState, PageStore, Replicator, Role};
+use hozo_traits::{Condition, Durability, ErrorKind, FollowState, PageStore, Replicator, Role};
 
 use self::kit::{A, Net, Site, history, long_ago};
 
@@ -178,4 +178,29 @@ fn a_store_that_cannot_choose_versions_does_not_follow() {
     let error = block_on(open.repl.follow("two", 0)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     block_on(open.repl.stop()).unwrap();
+}
+
+#[test]
+fn a_follower_writes_what_is_different_in_a_page() {
+    let net = Net::default();
+    let master = Site::new(&net, "one", 1, |_| {});
+    let first = master.put(1, 1);
+    let second = follower(&net, "two", 2, "one");
+    second.catch_up(&master);
+    // Three bytes of it.
+    let mut draft = master.draft().write(A, &[(1, 1), (2, 2)], 9);
+    let mut image = draft.0.namespaces[0].writes[0].image.to_vec();
+    image[100..103].fill(9);
+    draft.0.namespaces[0].writes[0].image = image.into();
+    master.commit(draft);
+    second.catch_up(&master);
+    let commit = second.failing.last.lock().clone().unwrap();
+    let writes = &commit.namespaces[0].writes;
+    let patch = writes[0].patch.as_ref().expect("a patch");
+    assert_eq!((patch.base, patch.payload_len()), (first, 3));
+    assert_eq!(writes[1].patch, None);
+    // A store keeps patches only of what is known as unchanged.
+    let unchanged = Condition::NamespaceUnchanged { namespace: A, since: first };
+    assert_eq!(commit.conditions, [unchanged]);
+    assert_eq!(commit.durability, Durability::Sequenced);
 }
