@@ -5,7 +5,8 @@ use std::time::Duration;
 use hozo_client::{Client, ErrorKind};
 use hozo_proto::hozo_v1 as proto;
 use hozo_traits::{
-    ConflictReport, FollowState, FollowerStatus, ReplicationStatus, Role, SourceStatus, Timestamp,
+    ConflictReport, FollowState, FollowerStatus, PagesFollower, PagesSource, PagesStatus,
+    ReplicationStatus, Role, SourceStatus, Timestamp, Version,
 };
 use prost::Message;
 use tokio::sync::mpsc;

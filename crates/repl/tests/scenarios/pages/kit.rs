@@ -158,8 +158,8 @@ struct Reading {
 #[async_trait]
 impl PageFeedReader for Reading {
     async fn next(&mut self, _bytes_max: usize) -> Result<PagesPart> {
-        // A page or two at once, so that there are many pieces.
-        let mut part = self.inner.next(SIZE.get() as usize + 1).await?;
+        // A few pages at once, so that there are many pieces.
+        let mut part = self.inner.next(3 * SIZE.get() as usize).await?;
         if let Some(left) = &mut self.breaks_after {
             if *left == 0 {
                 self.net.0.broke.fetch_add(1, Ordering::SeqCst);

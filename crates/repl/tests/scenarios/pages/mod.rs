@@ -76,7 +76,7 @@ fn interrupted_at_every_piece_it_goes_on() {
         }
         pieces += 1;
     }
-    assert!(pieces > 80, "the history has a few pieces only: {pieces}");
+    assert!(pieces > 40, "the history has a few pieces only: {pieces}");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn killed_at_every_step_it_goes_on() {
         second.catch_up(&master);
         steps += 1;
     }
-    assert!(steps > 100, "the history has a few steps only: {steps}");
+    assert!(steps > 40, "the history has a few steps only: {steps}");
 }
 
 #[test]
