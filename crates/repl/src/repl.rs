@@ -20,7 +20,7 @@ use crate::loading::Loading;
 use crate::logged::LoggedKv;
 use crate::pages::{Home, HomedPages, Pages, Served};
 use crate::role::RoleFile;
-use crate::shared::{Running, Shared, Standing, redo};
+use crate::shared::{Running, Shared, Standing, Stores, redo};
 use crate::ulog::checkpoint::Checkpoint;
 use crate::ulog::open::UlogOptions;
 use crate::ulog::{Opened, Ulog};
@@ -127,8 +127,7 @@ impl Repl {
             Arc::clone(&ambient),
             &running,
             Arc::new(ulog),
-            records,
-            pages,
+            Stores { records, pages },
             standing,
             lock,
         ));

@@ -60,6 +60,13 @@ pub(crate) struct Shared {
     pub(crate) conflicts: Mutex<VecDeque<ConflictReport>>,
 }
 
+/// What is replicated.
+pub(crate) struct Stores {
+    /// The records of each DBM, by index, past the log.
+    pub(crate) records: Vec<Arc<dyn KvStore>>,
+    pub(crate) pages: Pages,
+}
+
 /// How what goes on beside the calls is run.
 #[derive(Clone)]
 pub(crate) struct Running {
@@ -103,8 +110,7 @@ impl Shared {
         ambient: Arc<dyn Ambient>,
         running: &Running,
         ulog: Arc<Ulog>,
-        records: Vec<Arc<dyn KvStore>>,
-        pages: Pages,
+        Stores { records, pages }: Stores,
         standing: Standing,
         lock: Option<Lock>,
     ) -> Shared {

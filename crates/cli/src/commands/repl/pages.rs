@@ -46,7 +46,7 @@ pub(super) fn list(stores: &[PagesStatus]) -> String {
         rows.push([store.store.clone(), state, store.durable.to_string(), behind]);
         rows.extend(store.followers.iter().map(follower));
     }
-    output::list(["NAMESPACES", "STATE", "VERSION", "BEHIND"], &[3], rows.into_iter())
+    output::list(["NAMESPACES", "STATE", "VERSION", "BEHIND"], &[3], rows)
 }
 
 fn follower(follower: &PagesFollower) -> [String; 4] {
