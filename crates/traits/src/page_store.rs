@@ -137,6 +137,11 @@ pub struct Purged {
 /// - **PG-29** `version_at` puts the commit's version into the stored value; a
 ///   position where 10 bytes do not fit is [`Invalid`](crate::ErrorKind::Invalid).
 ///
+/// Purging
+/// - **PG-30** [`purge`](Self::purge) removes the named page versions and
+///   nothing else changes what it answers. A version that others are stored
+///   against stays, and is counted as kept.
+///
 /// The list of changes
 /// - **PG-31** [`changes`](Self::changes) answers the sequenced commits above
 ///   `after` that wrote a namespace or metadata, each once, by ascending
@@ -147,11 +152,6 @@ pub struct Purged {
 ///   that got a log entry, and the metadata as it was stored. Committing the
 ///   same with [`Commit::at`], in this order, makes a copy that answers every
 ///   read as this store does.
-///
-/// Purging
-/// - **PG-30** [`purge`](Self::purge) removes the named page versions and
-///   nothing else changes what it answers. A version that others are stored
-///   against stays, and is counted as kept.
 #[async_trait]
 pub trait PageStore: Send + Sync {
     /// What this store can do.

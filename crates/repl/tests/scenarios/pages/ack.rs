@@ -6,7 +6,8 @@ use hozo_traits::exec::block_on;
 use hozo_traits::{ErrorKind, PageStore};
 
 use super::follower;
-use super::kit::{A, Net, Site};
+use super::kit::{A, Site};
+use super::net::Net;
 
 #[test]
 fn a_commit_is_answered_when_a_follower_has_it() {

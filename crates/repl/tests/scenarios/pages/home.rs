@@ -4,7 +4,8 @@ use hozo_repl::{Config, Home};
 use hozo_traits::exec::block_on;
 use hozo_traits::{ErrorKind, Replicator, Role, ServerId};
 
-use super::kit::{Net, Site, history};
+use super::kit::{Site, history};
+use super::net::Net;
 
 fn master(net: &Net, name: &'static str, id: u32, other: &str, home: bool) -> Site {
     Site::new(net, name, id, |config| {

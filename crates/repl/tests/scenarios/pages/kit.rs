@@ -1,247 +1,29 @@
-//! Servers with namespaces, in one process, and a network that fails as told.
+//! Servers with namespaces, in one process.
 
-use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_backend_memory as memory;
-use hozo_conformance::layer::{Layer, Layered};
+use hozo_conformance::layer::Layered;
 use hozo_conformance::model::Disk;
 use hozo_conformance::{Model, TestAmbient};
-use hozo_repl::{Config, Home, HomedPages, Network, Open, Repl};
+use hozo_repl::{Config, Home, HomedPages, Open, Repl};
 use hozo_traits::exec::block_on;
 use hozo_traits::{
-    Ambient, Capabilities, ChangeFeed, Commit, CommitId, CommitOutcome, Committed, Durability,
-    Error, ErrorKind, FeedReader, LogQuery, MetaValue, MetaWrite, NamespaceChange, NamespaceId,
-    PageFeed, PageFeedReader, PageNo, PageSize, PageStore, PageWrite, PagesPart, PagesStart,
-    PagesStatus, Position, Reader, Replicator, Result, ServerId, SnapshotPlace, SnapshotReader,
-    Span, Start, SystemAmbient, Timestamp, Version,
+    Ambient, Commit, CommitOutcome, Committed, Durability, ErrorKind, LogQuery, MetaValue,
+    MetaWrite, NamespaceChange, NamespaceId, PageNo, PageSize, PageStore, PageWrite, PagesStatus,
+    Replicator, Result, ServerId, Span, SystemAmbient, Timestamp, Version,
 };
-use parking_lot::Mutex;
 use tempfile::TempDir;
+
+use super::net::Net;
+use super::stores::{Failing, Steps};
 
 pub(crate) const SIZE: PageSize = PageSize::MIN;
 pub(crate) const A: NamespaceId = NamespaceId(1);
 pub(crate) const B: NamespaceId = NamespaceId(2);
-
-/// Which servers can be reached, and how badly.
-#[derive(Clone, Default)]
-pub(crate) struct Net(Arc<Links>);
-
-#[derive(Default)]
-struct Links {
-    servers: Mutex<BTreeMap<String, Arc<Repl>>>,
-    /// After so many pieces a connection breaks, once.
-    pub(crate) breaks_after: Mutex<Option<usize>>,
-    broke: AtomicUsize,
-    /// Every piece comes twice.
-    repeats: AtomicBool,
-}
-
-impl Net {
-    /// The next connection breaks after so many pieces; answers how often that
-    /// happened so far.
-    pub(crate) fn break_after(&self, pieces: usize) -> usize {
-        *self.0.breaks_after.lock() = Some(pieces);
-        self.0.broke.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn broke(&self) -> usize {
-        self.0.broke.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn repeat(&self) {
-        self.0.repeats.store(true, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl Network for Net {
-    async fn connect(&self, address: &str, _me: &Reader) -> Result<Arc<dyn ChangeFeed>> {
-        let repl = self.0.servers.lock().get(address).cloned();
-        let repl = repl.ok_or_else(|| Error::new(ErrorKind::Unavailable, "nobody is there"))?;
-        Ok(Arc::new(Feed { net: self.clone(), inner: repl.feed()? }))
-    }
-
-    async fn sleep(&self, _time: Duration) {
-        // Others go on meanwhile, those that have the same thread as well.
-        thread::sleep(Duration::from_millis(2));
-        let mut slept = false;
-        poll_fn(|context| {
-            context.waker().wake_by_ref();
-            if std::mem::replace(&mut slept, true) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
-}
-
-struct Feed {
-    net: Net,
-    inner: Arc<dyn ChangeFeed>,
-}
-
-#[async_trait]
-impl ChangeFeed for Feed {
-    fn server(&self) -> ServerId {
-        self.inner.server()
-    }
-
-    fn epoch(&self) -> u64 {
-        self.inner.epoch()
-    }
-
-    fn dbms(&self) -> Vec<String> {
-        self.inner.dbms()
-    }
-
-    fn head(&self) -> Position {
-        self.inner.head()
-    }
-
-    fn newest(&self) -> Timestamp {
-        self.inner.newest()
-    }
-
-    async fn open(&self, start: Start, reader: Reader) -> Result<Box<dyn FeedReader>> {
-        self.inner.open(start, reader).await
-    }
-
-    async fn snapshot(
-        &self,
-        after: Option<SnapshotPlace>,
-        reader: Reader,
-    ) -> Result<Box<dyn SnapshotReader>> {
-        self.inner.snapshot(after, reader).await
-    }
-
-    fn pages(&self, store: &str) -> Result<Arc<dyn PageFeed>> {
-        Ok(Arc::new(Pages { net: self.net.clone(), inner: self.inner.pages(store)? }))
-    }
-}
-
-struct Pages {
-    net: Net,
-    inner: Arc<dyn PageFeed>,
-}
-
-#[async_trait]
-impl PageFeed for Pages {
-    fn store(&self) -> &str {
-        self.inner.store()
-    }
-
-    fn server(&self) -> ServerId {
-        self.inner.server()
-    }
-
-    async fn open(&self, start: PagesStart, reader: Reader) -> Result<Box<dyn PageFeedReader>> {
-        let inner = self.inner.open(start, reader).await?;
-        let breaks_after = self.net.0.breaks_after.lock().take();
-        let repeats = self.net.0.repeats.load(Ordering::SeqCst);
-        Ok(Box::new(Reading { net: self.net.clone(), inner, breaks_after, repeats }))
-    }
-}
-
-struct Reading {
-    net: Net,
-    inner: Box<dyn PageFeedReader>,
-    breaks_after: Option<usize>,
-    repeats: bool,
-}
-
-#[async_trait]
-impl PageFeedReader for Reading {
-    async fn next(&mut self, _bytes_max: usize) -> Result<PagesPart> {
-        // A few pages at once, so that there are many pieces.
-        let mut part = self.inner.next(3 * SIZE.get() as usize).await?;
-        if let Some(left) = &mut self.breaks_after {
-            if *left == 0 {
-                self.net.0.broke.fetch_add(1, Ordering::SeqCst);
-                return Err(Error::new(ErrorKind::Unavailable, "the connection broke"));
-            }
-            *left = left.saturating_sub(part.pieces.len());
-        }
-        if self.repeats {
-            part.pieces =
-                part.pieces.iter().flat_map(|piece| [piece.clone(), piece.clone()]).collect();
-        }
-        Ok(part)
-    }
-
-    fn acknowledge(&mut self, durable: Version, epoch: u64) -> Result<()> {
-        self.inner.acknowledge(durable, epoch)
-    }
-}
-
-/// A store whose steps fail from some step on, as those of a process that was
-/// killed do.
-#[derive(Default)]
-pub(crate) struct Failing {
-    /// How many steps are left; all, without a number.
-    pub(crate) left: Mutex<Option<usize>>,
-    pub(crate) died: AtomicBool,
-    /// The last commit that the store was asked for.
-    pub(crate) last: Mutex<Option<Commit>>,
-}
-
-impl Failing {
-    fn step(&self) -> Result<()> {
-        if let Some(left) = &mut *self.left.lock() {
-            if *left == 0 {
-                self.died.store(true, Ordering::SeqCst);
-                return Err(Error::new(ErrorKind::Unavailable, "the process was killed"));
-            }
-            *left -= 1;
-        }
-        Ok(())
-    }
-}
-
-pub(crate) struct Steps(pub(crate) Arc<Failing>);
-
-#[async_trait]
-impl Layer for Steps {
-    async fn wait_durable(&self, inner: &dyn PageStore, version: Version) -> Result<()> {
-        self.0.step()?;
-        inner.wait_durable(version).await
-    }
-
-    async fn commit(&self, inner: &dyn PageStore, commit: Commit) -> Result<CommitOutcome> {
-        self.0.step()?;
-        *self.0.last.lock() = Some(commit.clone());
-        let outcome = inner.commit(commit).await?;
-        // Or after it, before anybody hears of it.
-        self.0.step()?;
-        Ok(outcome)
-    }
-
-    async fn stage(
-        &self,
-        inner: &dyn PageStore,
-        id: CommitId,
-        namespace: NamespaceId,
-        writes: Vec<PageWrite>,
-    ) -> Result<()> {
-        self.0.step()?;
-        inner.stage(id, namespace, writes).await
-    }
-}
-
-/// A store that numbers commits by itself.
-pub(crate) struct Numbering;
-
-#[async_trait]
-impl Layer for Numbering {
-    fn capabilities(&self, inner: &dyn PageStore) -> Capabilities {
-        Capabilities { chosen_versions: false, ..inner.capabilities() }
-    }
-}
 
 /// A server with one store, `main`.
 pub(crate) struct Site {
@@ -317,12 +99,12 @@ impl Site {
         let repl = open.repl;
         let follow = repl.follow_all(Arc::new(self.net.clone()));
         let following = thread::spawn(move || block_on(follow));
-        self.net.0.servers.lock().insert(self.name.to_owned(), Arc::clone(&repl));
+        self.net.join(self.name, &repl);
         self.running = Some(Running { repl, pages, following });
     }
 
     pub(crate) fn stop(&mut self) {
-        self.net.0.servers.lock().remove(self.name);
+        self.net.leave(self.name);
         let Running { repl, pages, following } = self.running.take().unwrap();
         block_on(repl.stop()).unwrap();
         following.join().unwrap();
@@ -344,7 +126,7 @@ impl Site {
 
     /// Nobody reaches it, and it goes on.
     pub(crate) fn cut_off(&self) {
-        self.net.0.servers.lock().remove(self.name);
+        self.net.leave(self.name);
     }
 
     pub(crate) fn repl(&self) -> &Arc<Repl> {

@@ -3,15 +3,18 @@
 mod ack;
 mod home;
 mod kit;
+mod net;
 mod promote;
 mod source;
+mod stores;
 
 use std::sync::atomic::Ordering;
 
 use hozo_traits::exec::block_on;
 use hozo_traits::{Condition, Durability, ErrorKind, FollowState, PageStore, Replicator, Role};
 
-use self::kit::{A, Net, Site, history, long_ago};
+use self::kit::{A, Site, history, long_ago};
+use self::net::Net;
 
 fn follower(net: &Net, name: &'static str, id: u32, source: &str) -> Site {
     Site::new(net, name, id, |config| {
@@ -162,7 +165,7 @@ fn a_store_that_cannot_choose_versions_does_not_follow() {
     let numbering = || {
         hozo_conformance::layer::Layered::new(
             hozo_conformance::Model::new(long_ago()),
-            kit::Numbering,
+            stores::Numbering,
         )
     };
     let site = Site::resting(&net, "two", 2, long_ago(), |config| {

@@ -4,7 +4,8 @@ use hozo_traits::exec::block_on;
 use hozo_traits::{ErrorKind, FollowState, PageStore, Replicator, Version};
 
 use super::follower;
-use super::kit::{A, Net, SIZE, Site, history, write};
+use super::kit::{A, SIZE, Site, history, write};
+use super::net::Net;
 
 #[test]
 fn a_promoted_server_goes_on_above() {

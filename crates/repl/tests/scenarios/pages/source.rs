@@ -10,7 +10,8 @@ use hozo_traits::{
     Replicator, Result, SystemAmbient, Version,
 };
 
-use super::kit::{A, Net, SIZE, Site, history};
+use super::kit::{A, SIZE, Site, history};
+use super::net::Net;
 
 fn feed(site: &Site) -> Arc<dyn PageFeed> {
     site.repl().feed().unwrap().pages("main").unwrap()
