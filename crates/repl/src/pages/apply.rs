@@ -145,3 +145,6 @@ pub(super) fn diverged(version: Version) -> Error {
     )
     .with("version", version)
 }
+
+#[cfg(test)]
+mod tests;

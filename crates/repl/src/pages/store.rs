@@ -35,7 +35,7 @@ pub(crate) struct Store {
     first_own: Mutex<Option<Version>>,
     pub(crate) following: Mutex<Option<PagesSource>>,
     /// The commit of a source of which pages are staged.
-    half: Mutex<Option<CommitId>>,
+    pub(super) half: Mutex<Option<CommitId>>,
     durable: Mutex<Version>,
 }
 

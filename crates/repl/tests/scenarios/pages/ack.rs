@@ -44,7 +44,7 @@ fn without_followers_it_is_an_error_that_says_what_is_known() {
     assert!(master.head() > before, "it was made");
     let version = master.commit(master.draft().write(A, &[(1, 1)], 1).sequenced());
     check(block_on(master.pages().wait_durable(version)).unwrap_err());
-    // Reads wait for nobody.
+    block_on(master.pages().wait_durable(earlier)).unwrap();
     let second = follower(&net, "two", 2, "one");
     second.catch_up(&master);
     master.until("it has acknowledged", |master| {

@@ -1,11 +1,18 @@
 //! Another server becomes the home.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use hozo_conformance::Model;
+use hozo_conformance::layer::Layered;
 use hozo_traits::exec::block_on;
-use hozo_traits::{ErrorKind, FollowState, PageStore, Replicator, Version};
+use hozo_traits::{ErrorKind, FollowState, PageStore, Replicator, SystemAmbient, Version};
 
 use super::follower;
 use super::kit::{A, SIZE, Site, history, write};
 use super::net::Net;
+use super::stores::Held;
 
 #[test]
 fn a_promoted_server_goes_on_above() {
@@ -121,4 +128,40 @@ fn an_old_master_that_hears_of_it_takes_no_commits() {
     let staging = block_on(master.pages().stage(master.draft().0.id, A, vec![write(1, 1, SIZE)]));
     assert_eq!(staging.unwrap_err().kind(), ErrorKind::ReadOnly);
     assert!(!master.status().home);
+}
+
+#[test]
+fn a_commit_that_was_let_in_is_made_before_those_of_a_source() {
+    let net = Net::default();
+    let other = Site::new(&net, "two", 2, |_| {});
+    other.put(1, 1);
+    let site = Site::resting(&net, "one", 1, Arc::new(SystemAmbient), |_| {});
+    let held = Arc::new(AtomicBool::new(true));
+    let model = Model::new(Arc::new(SystemAmbient));
+    let store = Layered::new(model.clone(), Held(Arc::clone(&held)));
+    let (opened, pages) = site.open(store).unwrap();
+    let mut follow = Box::pin(opened.repl.follow_all(Arc::new(net)));
+    let mut commit = pages.commit(site.draft().write(A, &[(1, 2)], 1).0);
+    assert!((&mut commit).now_or_never().is_none(), "it is not held");
+    // It becomes a follower, and connects, and could begin.
+    block_on(opened.repl.follow("two", 0)).unwrap();
+    for _ in 0..100 {
+        assert!((&mut follow).now_or_never().is_none());
+    }
+    assert_eq!(block_on(model.watermarks()).unwrap().sequenced, Version::ZERO);
+    held.store(false, Ordering::SeqCst);
+    assert!((&mut commit).now_or_never().expect("it is let go").is_ok());
+    let stopped = || {
+        let source = opened.repl.status().pages.remove(0).source;
+        source.is_some_and(|source| source.state == FollowState::Stopped)
+    };
+    for _ in 0..1000 {
+        assert!((&mut follow).now_or_never().is_none());
+        if stopped() {
+            break;
+        }
+    }
+    assert!(stopped(), "the histories are not the same: {:#?}", opened.repl.status());
+    block_on(opened.repl.stop()).unwrap();
+    block_on(follow);
 }

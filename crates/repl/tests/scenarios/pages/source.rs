@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use hozo_backend_memory as memory;
+use hozo_conformance::Model;
+use hozo_conformance::layer::Layered;
 use hozo_traits::exec::block_on;
 use hozo_traits::{
     CommitId, ErrorKind, PageFeed, PageFeedReader, PageStore, PagesPiece, PagesStart, Reader,
@@ -12,6 +14,7 @@ use hozo_traits::{
 
 use super::kit::{A, SIZE, Site, history};
 use super::net::Net;
+use super::stores::Slow;
 
 fn feed(site: &Site) -> Arc<dyn PageFeed> {
     site.repl().feed().unwrap().pages("main").unwrap()
@@ -104,6 +107,32 @@ fn a_store_that_is_not_replicated_is_told_with_those_that_are() {
     let error = site.repl().feed().unwrap().pages("other").err().unwrap();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(error.to_string().contains("replicated main"), "{error}");
+}
+
+/// An answer that is not waited for to its end is begun anew where it was.
+#[test]
+fn an_answer_may_be_dropped_while_it_is_read() {
+    let net = Net::default();
+    let site = Site::resting(&net, "one", 1, Arc::new(SystemAmbient), |_| {});
+    let store = Layered::new(Model::new(Arc::new(SystemAmbient)), Slow::default());
+    let (opened, pages) = site.open(store).unwrap();
+    let many: Vec<(u32, u8)> = (1..=200).map(|page| (page, page as u8)).collect();
+    block_on(pages.commit(site.draft().write(A, &many, 200).0)).unwrap();
+    let feed = opened.repl.feed().unwrap().pages("main").unwrap();
+    let mut reader = block_on(feed.open(BEGIN, Reader::default())).unwrap();
+    let (mut pieces, mut dropped): (Vec<PagesPiece>, _) = (Vec::new(), 0);
+    while pieces.last().is_none_or(|piece| piece.end.is_none()) {
+        match reader.next(7 * SIZE.get() as usize).now_or_never() {
+            Some(part) => pieces.extend(part.unwrap().pieces),
+            None => dropped += 1,
+        }
+        assert!(dropped < 1000, "it does not go on");
+    }
+    assert!(dropped > 5, "it was dropped {dropped} times only");
+    let came = pieces.iter().flat_map(|piece| piece.pages.iter()).flat_map(|of| of.pages.iter());
+    assert!(came.map(|(page, _)| page.get()).eq(1..=200));
+    drop(reader);
+    block_on(opened.repl.stop()).unwrap();
 }
 
 /// Of a commit with many runs of pages, the log does not say which they are.

@@ -1,13 +1,15 @@
 //! Page stores that fail as told.
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use hozo_conformance::layer::Layer;
 use hozo_traits::{
-    Capabilities, Commit, CommitId, CommitOutcome, Error, ErrorKind, NamespaceId, PageStore,
-    PageWrite, Result, Version,
+    Capabilities, Commit, CommitId, CommitOutcome, Error, ErrorKind, NamespaceId, PageImage,
+    PageNo, PageStore, PageWrite, Result, Version,
 };
 use parking_lot::Mutex;
 
@@ -72,5 +74,43 @@ pub(crate) struct Numbering;
 impl Layer for Numbering {
     fn capabilities(&self, inner: &dyn PageStore) -> Capabilities {
         Capabilities { chosen_versions: false, ..inner.capabilities() }
+    }
+}
+
+/// A store in which commits wait until they are let go.
+pub(crate) struct Held(pub(crate) Arc<AtomicBool>);
+
+#[async_trait]
+impl Layer for Held {
+    async fn commit(&self, inner: &dyn PageStore, commit: Commit) -> Result<CommitOutcome> {
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if self.0.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        inner.commit(commit).await
+    }
+}
+
+/// A store in which every second read of pages takes its time.
+#[derive(Default)]
+pub(crate) struct Slow(AtomicUsize);
+
+#[async_trait]
+impl Layer for Slow {
+    async fn read_pages(
+        &self,
+        inner: &dyn PageStore,
+        namespace: NamespaceId,
+        pages: &[PageNo],
+        at: Version,
+    ) -> Result<Vec<Option<PageImage>>> {
+        let mut ready = self.0.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut ready, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        inner.read_pages(namespace, pages, at).await
     }
 }
