@@ -77,7 +77,7 @@ impl Layer for Numbering {
     }
 }
 
-/// A store in which commits wait until they are let go.
+/// A store in which commits of clients wait until they are let go.
 pub(crate) struct Held(pub(crate) Arc<AtomicBool>);
 
 #[async_trait]
@@ -85,7 +85,8 @@ impl Layer for Held {
     async fn commit(&self, inner: &dyn PageStore, commit: Commit) -> Result<CommitOutcome> {
         poll_fn(|context| {
             context.waker().wake_by_ref();
-            if self.0.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
+            let held = commit.at.is_none() && self.0.load(Ordering::SeqCst);
+            if held { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
         inner.commit(commit).await
