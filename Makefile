@@ -14,6 +14,10 @@ HOZO_TARGET_DIR ?= $(HOME)/.cache/hozo-target
 CARGO_TARGET_DIR ?= $(HOZO_TARGET_DIR)
 export CARGO_TARGET_DIR
 
+# What cargo says to a test that calls make is not about what make builds; a build
+# script that looks at it would be run again each time.
+unexport $(filter CARGO_MANIFEST_% CARGO_PKG_%,$(.VARIABLES))
+
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO := cargo

@@ -48,9 +48,10 @@ fn shipped_configs() {
     }
 }
 
-/// Each config with a networked DBM, served: every DBM answers, and it stops.
+/// Each config with a networked DBM, served: every DBM answers, a follower that
+/// others are to be written to, and it stops.
 fn served_configs() {
-    let mut served = 0;
+    let (mut served, mut followers) = (0, 0);
     for (name, text) in shipped() {
         if !text.contains("kind = \"rpc\"") || text.contains("\ntls = ") {
             continue;
@@ -65,15 +66,27 @@ fn served_configs() {
         for index in 0..dbms {
             let index = index.to_string();
             let dbm = |args: &[&str]| {
-                scratch.hozo(&["dbm", "--address", &address, "--index", &index]).args(args).ok()
+                scratch.hozo(&["dbm", "--address", &address, "--index", &index]).args(args).run()
             };
-            dbm(&["set", "Japan", &format!("Tokyo {index}")]);
-            assert_eq!(dbm(&["get", "Japan"]), format!("Tokyo {index}\n"), "{name}");
+            let set = dbm(&["set", "Japan", &format!("Tokyo {index}")]);
+            if follows(&text) {
+                set.fails(&["PERMISSION_ERROR", "follower", "nobody-8"]);
+                dbm(&["get", "Japan"]).fails(&["NOT_FOUND_ERROR"]);
+                followers += 1;
+                continue;
+            }
+            set.ok();
+            assert_eq!(dbm(&["get", "Japan"]).ok(), format!("Tokyo {index}\n"), "{name}");
         }
         stop(server);
         served += 1;
     }
-    assert!(served >= 2, "configs with a DBM for this machine");
+    assert!(served >= 5 && followers > 0, "configs with a DBM for this machine");
+}
+
+/// Whether a server with this config takes no writes from clients.
+fn follows(text: &str) -> bool {
+    text.contains("\nfollow = ") && !text.contains("\nrole = \"master\"")
 }
 
 /// What the config for other machines says to do first, done, and then with a
@@ -114,10 +127,16 @@ fn tls_config() {
 }
 
 /// The config with ports of the system's choice, on loopback: others may have
-/// theirs, and tests run side by side.
+/// theirs, and tests run side by side. Whom a server follows, nobody is.
 fn elsewhere(text: &str) -> String {
-    let moved = text.replace("127.0.0.1:1978\"", "127.0.0.1:0\"");
-    moved.replace("0.0.0.0:1978\"", "127.0.0.1:0\"")
+    let moved = |line: &str| match line.starts_with("listen") {
+        true => line
+            .replace("0.0.0.0:", "127.0.0.1:")
+            .replace("127.0.0.1:1978\"", "127.0.0.1:0\"")
+            .replace("127.0.0.1:1979\"", "127.0.0.1:0\""),
+        false => line.replace("\"127.0.0.1:197", "\"unix:nobody-"),
+    };
+    text.lines().map(|line| moved(line) + "\n").collect()
 }
 
 /// Where a line of `hozo serve` says that it listens.

@@ -1,9 +1,7 @@
 //! kill -9 in the middle of transactions: whatever a process was told is
 //! committed is there afterwards, whole, and nothing else is there in part.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use hozo_tests::Scratch;
+use hozo_tests::{Random, Scratch, crash_rounds};
 
 use crate::case::{Case, Need};
 
@@ -66,12 +64,10 @@ fn sequenced() {
 }
 
 fn rounds(synchronous: &str) {
-    let rounds = std::env::var("HOZO_CRASH_ROUNDS").map_or(ROUNDS, |n| {
-        n.parse().unwrap_or_else(|e| panic!("HOZO_CRASH_ROUNDS is a number of rounds: {n:?}: {e}"))
-    });
-    let seed = std::env::var("HOZO_SEED").ok().and_then(|seed| seed.parse().ok());
-    let mut random = Random(seed.unwrap_or_else(clock));
-    println!("kill -9 with synchronous={synchronous}: {rounds} rounds, HOZO_SEED={}", random.0);
+    let rounds = crash_rounds(ROUNDS);
+    let mut random = Random::seeded();
+    let seed = random.seed();
+    println!("kill -9 with synchronous={synchronous}: {rounds} rounds, HOZO_SEED={seed}");
     let scratch = Scratch::with_namespace("app");
     scratch.hozo(&["ns", "create", "side"]).ok();
     let mut said = 0;
@@ -88,31 +84,11 @@ fn rounds(synchronous: &str) {
             std::hint::spin_loop();
         }
         let ran = writer.kill();
-        assert_eq!(ran.code, None, "round {round} of seed {} ended by itself: {ran}", random.0);
+        assert_eq!(ran.code, None, "round {round} of seed {seed} ended by itself: {ran}");
         // A line without its end was not said: the blow may fall within one.
         let whole = ran.stdout.rfind('\n').map_or("", |end| &ran.stdout[..end]);
         if let Some((_, number)) = whole.lines().rev().find_map(|line| line.split_once(' ')) {
             said = number.parse().expect("the writer says numbers");
         }
-    }
-}
-
-fn clock() -> u64 {
-    // The seed is printed; nothing else depends on the time.
-    #[allow(clippy::disallowed_methods)]
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
-}
-
-/// splitmix64: small, and the same for a seed for ever.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
     }
 }

@@ -15,6 +15,7 @@ mod linked;
 mod names;
 mod python;
 mod readme;
+mod replication;
 mod setup;
 mod shell;
 mod unnoticed;
@@ -22,7 +23,8 @@ mod unnoticed;
 use libtest_mimic::Arguments;
 
 /// Groups of tests that choose a store themselves, or have none.
-const WITHOUT_STORE: [&str; 6] = ["bench_rpc", "config", "install", "linked", "readme", "setup"];
+const WITHOUT_STORE: [&str; 7] =
+    ["bench_rpc", "config", "install", "linked", "readme", "replication", "setup"];
 
 fn main() {
     let groups = [
@@ -39,6 +41,7 @@ fn main() {
         ("names", names::CASES),
         ("python", python::CASES),
         ("readme", readme::CASES),
+        ("replication", replication::CASES),
         ("setup", setup::CASES),
         ("shell", shell::CASES),
         ("unnoticed", unnoticed::CASES),

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use hozo_tests::{Run, Scratch, blocks, built, python_environment, repository};
+use hozo_tests::{Run, Scratch, blocks, built, python_environment, repository, with_free_ports};
 
 use crate::case::{Case, Need};
 
@@ -40,6 +40,7 @@ fn commands() {
 
     let readme = std::fs::read_to_string(repository().join("README.md")).expect("a README");
     let mut script = String::from("set -euo pipefail\nmkdir here\ncd here\n");
+    script.push_str("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
     let mut count = 0;
     for block in blocks(&readme).iter().filter(|b| b.language() == "sh" && b.info != "sh setup") {
         script.push_str(&format!("echo '== README.md:{}'\n{}", block.line, block.text));
@@ -53,6 +54,7 @@ fn commands() {
     let path = env::join_paths(dirs.into_iter().chain(env::split_paths(&path)));
     let path = path.expect("a path of directories");
     let run = scratch.run("bash").env("PATH", path).env("HOME", &home);
+    let script = with_free_ports(&script, &[1978, 1979]);
     let ran = run.input(script).arg("-s").run();
     assert!(ran.code == Some(0) && ran.stdout.ends_with("== all done\n"), "{ran}");
 }

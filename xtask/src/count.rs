@@ -82,7 +82,16 @@ struct Seen {
 /// Whether `cargo test` succeeded.
 fn cargo_test(root: &Path, arguments: &[&str], store: Option<&str>, seen: &mut Seen) -> bool {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let child = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo says to xtask is about xtask. A build script that looks at it would be run
+    // again, and everything compiled that needs it.
+    for (name, _) in std::env::vars_os() {
+        let is = |prefix| name.as_encoded_bytes().starts_with(prefix);
+        if is(b"CARGO_PKG_".as_slice()) || is(b"CARGO_MANIFEST_".as_slice()) {
+            command.env_remove(name);
+        }
+    }
+    let child = command
         .args(["test", "--no-fail-fast"])
         .args(arguments)
         .current_dir(root)

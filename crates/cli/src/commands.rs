@@ -20,6 +20,7 @@ mod repl;
 mod serve;
 mod sql;
 mod token;
+mod toml;
 mod ulog;
 mod view;
 

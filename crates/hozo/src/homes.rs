@@ -57,6 +57,7 @@ pub(crate) fn config(plan: &ReplicationPlan) -> Config {
     config.follow = plan.follow().map(str::to_owned);
     config.role = plan.role();
     config.home = plan.home();
+    config.acknowledge = plan.acknowledge();
     config.ack = plan.ack();
     config.ack_timeout = plan.ack_timeout();
     config.segment_bytes = plan.segment_bytes();

@@ -37,6 +37,7 @@
 //! | | `role` | with `follow`: `follower`, unless given, whose clients only read, or `master`, one of two |
 //! | | `home` | of two masters, whether this one takes commits of namespaces; `false` unless given |
 //! | | `namespaces` | the stores whose namespaces are replicated, as in `["main"]`; those that `[[namespace]]` rules name unless given |
+//! | | `acknowledge` | whether it counts as a follower: for `ack`, and for what the source's log keeps; `true` unless given |
 //! | | `ack` | how many followers have an update or a commit on stable storage before it is answered; 0 unless given, at most 100 |
 //! | | `ack_timeout_ms` | how long that may take; 5000 unless given |
 //! | | `segment_bytes` | of the files of a new log: a power of two from 64 KiB to 1 GiB, 64 MiB unless given |

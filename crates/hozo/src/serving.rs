@@ -84,18 +84,20 @@ impl Stack {
         }
     }
 
-    /// This server's part in replication, if the config has one; from now on it
-    /// follows whomever it is to follow.
+    /// This server's part in replication, if the config has one; opens all DBMs, and
+    /// from now on it follows whomever it is to follow. Serving does it by itself:
+    /// this is for who follows and serves nobody.
     #[cfg(feature = "rpc")]
-    fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
+    pub fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
         self.with_replication(|replication| {
             replication.follow()?;
             Ok(replication.replicator())
         })
     }
 
+    /// Without the feature `rpc`, there is none.
     #[cfg(not(feature = "rpc"))]
-    fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
+    pub fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
         Ok(None)
     }
 

@@ -16,6 +16,9 @@ pub struct Config {
     pub dir: PathBuf,
     /// Whom it follows, if anybody.
     pub follow: Option<String>,
+    /// Whether it tells its source what it has durably. Only then does it count for
+    /// the acknowledgement of updates, and is kept for it what it lacks.
+    pub acknowledge: bool,
     /// Whether it takes writes; one that follows another may be one of two
     /// masters.
     pub role: Role,
@@ -49,6 +52,7 @@ impl Config {
             server,
             dir: dir.into(),
             follow: None,
+            acknowledge: true,
             role: Role::Master,
             home: false,
             ack: 0,

@@ -44,6 +44,8 @@ impl ChangeFeed for Feed {
 
     async fn open(&self, start: Start, reader: Reader) -> Result<Box<dyn FeedReader>> {
         self.refuse_newer(reader.epoch)?;
+        // So that who has all up to the head has what was answered before it came.
+        self.0.ulog.wait(self.0.ulog.end()).await?;
         let begin = match start {
             Start::After(position) => Begin::After(position),
             Start::Since(time) => Begin::Since(time),

@@ -149,7 +149,7 @@ pub(crate) fn reader(shared: &Shared) -> Reader {
         server: Some(me),
         epoch: shared.ulog.state().epoch,
         name: format!("server {me}"),
-        acknowledges: true,
+        acknowledges: shared.config.acknowledge,
     }
 }
 
@@ -193,6 +193,14 @@ async fn attempt(
     let Some(mut catching_up) = catching_up else {
         return load(shared, &*feed, loading, generation, went_well).await;
     };
+    if numbered && has_records_of_its_own(shared).await? {
+        return Ok(End::Stopped(Error::new(
+            ErrorKind::Conflict,
+            "this server has records of which its update log knows nothing, and following would \
+             mix them with its source's: remove its stores to begin anew as a follower, or let \
+             it be a master",
+        )));
+    }
     let start = match numbered {
         true => Start::After(shared.ulog.state().position),
         false => Start::Since(since(shared, &*feed)),
@@ -220,7 +228,8 @@ async fn attempt(
         status.loaded = None;
         status.behind = here.behind(&feed.head());
     });
-    if numbered {
+    let acknowledges = numbered && shared.config.acknowledge;
+    if acknowledges {
         // The source may not know: it was started again, or an acknowledgement was
         // lost with a connection. Somebody may wait for it, and no update be to come.
         shared.ulog.wait(shared.ulog.end()).await?;
@@ -231,7 +240,10 @@ async fn attempt(
     // What the source has of this server's updates it says first.
     let mut theirs = Position::default();
     loop {
-        let part = updates.next(PART_BYTES).await?;
+        let part = match updates.next(PART_BYTES).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => return Ok(End::Stopped(error)),
+            part => part?,
+        };
         let any = !part.updates.is_empty();
         if any {
             let Some(_applying) = Applying::begin(follow, generation) else {
@@ -270,7 +282,7 @@ async fn attempt(
             }
         }
         heard(shared, &part);
-        if any && numbered {
+        if any && acknowledges {
             let position = shared.ulog.state().position;
             shared.ulog.wait(shared.ulog.end()).await?;
             if !catching_up.is_over(shared)? {
@@ -302,6 +314,21 @@ fn since(shared: &Shared, feed: &dyn ChangeFeed) -> Timestamp {
     let skew = shared.standing.lock().skew_ms;
     let micros = known.as_micros() as i128 + i128::from(skew) * 1000;
     Timestamp::from_micros(u64::try_from(micros.max(0)).unwrap_or(u64::MAX))
+}
+
+/// Whether there are records although nothing was ever logged: from before there was
+/// a log, or the log was removed.
+async fn has_records_of_its_own(shared: &Shared) -> Result<bool> {
+    let follower = shared.standing.lock().role == Role::Follower;
+    if !follower || shared.ulog.state().position != Position::default() {
+        return Ok(false);
+    }
+    for records in &shared.records {
+        if records.count().await? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a source can be followed at all.

@@ -139,7 +139,8 @@ impl Shared {
     pub(crate) fn prune(&self, before: Timestamp) -> Result<u64> {
         let checkpointed = self.checkpointed.load(Ordering::Acquire);
         let old = self.ulog.place_before(before)?;
-        let needed = self.followers.needed_from().unwrap_or(u64::MAX);
+        let conflicts = self.ulog.needed_from()?.unwrap_or(u64::MAX);
+        let needed = self.followers.needed_from().unwrap_or(u64::MAX).min(conflicts);
         let mut place = old.min(needed);
         let bytes = self.ulog.bytes();
         if bytes > self.config.keep_bytes {
@@ -147,7 +148,8 @@ impl Shared {
             if large > place && large > needed {
                 tracing::warn!(
                     "the update log is larger than it may be: a follower that needs what is \
-                     removed has to load all records"
+                     removed has to load all records, and one of two masters may not find \
+                     conflicts over it after it was started again"
                 );
             }
             place = place.max(large);

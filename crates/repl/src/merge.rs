@@ -123,6 +123,13 @@ impl Recent {
         self.cleared.retain(|_, (last, _)| *last > seq);
     }
 
+    /// The first of the updates that are remembered, by number.
+    pub(crate) fn first(&self) -> Option<u64> {
+        let cleared = self.cleared.values().map(|(seq, _)| *seq).min();
+        let keys = self.order.front().map(|(seq, _)| *seq);
+        cleared.into_iter().chain(keys).min()
+    }
+
     /// What of another server's update is to be done here, which did not know
     /// of what is remembered.
     pub(crate) fn merge(&mut self, update: &Update) -> Settled {

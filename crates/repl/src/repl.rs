@@ -133,6 +133,7 @@ impl Repl {
         ));
         settle_power_cut(&shared, checkpoint)?;
         forget_what_is_in_memory(&shared, takes_writes)?;
+        note_what_was_before_the_log(&shared, takes_writes)?;
         shared.checkpoint_now()?;
         let keeper = match running.thread {
             true => Some(Arc::new(Keeper::start(Arc::clone(&shared))?)),
@@ -252,6 +253,21 @@ fn forget_what_is_in_memory(shared: &Shared, takes_writes: bool) -> Result<()> {
     Ok(())
 }
 
+/// DBMs that had records before they had a log: who reads it from its beginning
+/// lacks them, and is told so.
+fn note_what_was_before_the_log(shared: &Shared, takes_writes: bool) -> Result<()> {
+    if !takes_writes || shared.ulog.state().position != Position::default() {
+        return Ok(());
+    }
+    for records in &shared.records {
+        if exec::block_on(records.count())? > 0 {
+            shared.ulog.append_own(What::Reset, shared.ambient.now(), Durability::Durable)?;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 /// Which run of the system this is, where the system says.
 fn boot() -> [u8; 16] {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -284,7 +300,8 @@ impl Replicator for Repl {
             newest: durable.newest,
             log_bytes: shared.ulog.bytes(),
             source: shared.follow.status(),
-            followers: shared.followers.status(&durable.position),
+            // What is answered and not yet durable, and so not given, they lack as well.
+            followers: shared.followers.status(&state.position),
             head: durable.position,
             ack: shared.config.ack,
             conflicts: state.conflicts,
@@ -382,3 +399,6 @@ impl Replicator for Repl {
         checkpointed
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

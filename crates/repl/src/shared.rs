@@ -254,6 +254,15 @@ impl Shared {
         self.checkpoint(false)
     }
 
+    /// Waits until the records have what is in the log now.
+    pub(crate) fn wait_for_records(&self) -> Result<()> {
+        let _one = self.checkpointing.lock();
+        if !self.inflight.pass(self.patience) {
+            return Err(Error::new(ErrorKind::Busy, "an update takes long: try again soon"));
+        }
+        self.unsettled.refuse()
+    }
+
     pub(crate) fn checkpoint(&self, closed: bool) -> Result<()> {
         let _one = self.checkpointing.lock();
         let wrote = self.standing.lock().role.takes_writes();

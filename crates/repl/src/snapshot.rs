@@ -32,6 +32,8 @@ impl Snapshot {
     ) -> Result<Snapshot> {
         Loading::refuse(shared.ulog.disk())?;
         let durable = shared.ulog.durable().position;
+        // What the log has up to there may be on its way to the records.
+        shared.wait_for_records()?;
         let from = match &after {
             Some(place) if !durable.covers(&place.from) => {
                 return Err(Error::new(

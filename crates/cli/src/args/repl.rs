@@ -1,6 +1,8 @@
 //! The command line of `hozo repl`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint, value_parser};
 
 use super::moment::Moment;
 use super::parse::waiting;
@@ -36,6 +38,7 @@ pub(crate) enum ReplCommand {
     Unfollow(Unfollow),
     Conflicts(Conflicts),
     Prune(Prune),
+    Pull(Pull),
 }
 
 /// Show a server's role, its log, whom it follows and who follows it.
@@ -132,4 +135,42 @@ pub(crate) struct Prune {
     /// seconds, a time such as 2026-11-21T09:30:00Z, or milliseconds since 1970.
     #[arg(allow_hyphen_values = true)]
     pub(crate) before: Moment,
+}
+
+/// Copy the DBMs of a server that runs to a directory, or bring such a copy up to date.
+///
+/// The first time all records are copied, the next time what has changed since; either
+/// goes on where it was interrupted. The server is not stopped meanwhile, and the copy does
+/// not count as one of its followers: it is loaded anew if the server's log does not reach
+/// back to it.
+///
+/// The copy is a directory with a config: `hozo --config DIR/hozo.toml dbm get KEY` reads
+/// it, and with a frontend in its config it can be served. What was used to reach the
+/// server is in the config, too, and need not be given again.
+///
+/// Examples:
+///   hozo repl pull --address db1:1978 --to backup
+///   hozo repl pull --to backup
+///   hozo repl pull --to backup --wait 60
+///
+/// JSON: {"dir", "source", "head": [{"server", "updates"}], "newest", "items", "up_to_date"}.
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Pull {
+    /// The copy: a directory, made when it is first used.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) to: PathBuf,
+    /// Of a new copy: what keeps its records.
+    #[arg(long, value_name = "NAME", default_value = hozo::DEFAULT_BACKEND)]
+    pub(crate) backend: String,
+    /// Of a new copy: its server id, by chance unless given. No server that it hears of
+    /// may have the same.
+    #[arg(long, value_name = "ID", value_parser = value_parser!(u32).range(1..=2_147_483_647))]
+    pub(crate) server_id: Option<u32>,
+    /// Go on with what is changed meanwhile, until nothing has been for so long.
+    #[arg(long, value_name = "SECONDS", value_parser = waiting, default_value = "0")]
+    pub(crate) wait: f64,
+    /// End after so many updates, or a few more, since updates arrive together.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) items: Option<u64>,
 }

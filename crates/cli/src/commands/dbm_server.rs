@@ -5,7 +5,6 @@ mod daemon;
 mod dbms;
 mod moved;
 mod replication;
-mod toml;
 
 use std::io::Write;
 use std::path::Path;

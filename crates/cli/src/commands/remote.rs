@@ -44,7 +44,7 @@ pub(super) fn is_shown_who_asks(server: &Server) -> bool {
     token.is_some() || auth.is_some() || files.iter().any(|file| file.is_some())
 }
 
-fn token(server: &Server) -> Done<Option<String>> {
+pub(super) fn token(server: &Server) -> Done<Option<String>> {
     if let Some(token) = &server.token {
         return Ok(Some(token.clone()));
     }

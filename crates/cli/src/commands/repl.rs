@@ -3,6 +3,7 @@
 mod change;
 mod pages;
 mod place;
+mod pull;
 mod status;
 
 use hozo_client::{Client, Error, ErrorKind};
@@ -31,6 +32,7 @@ async fn dispatch(Repl { server, command }: &Repl, context: &mut Context) -> Don
         ReplCommand::Conflicts(args) => {
             status::conflicts(args, &client(server, context)?, context).await
         }
+        ReplCommand::Pull(args) => pull::run(args, server, context).await,
         ReplCommand::Prune(args) => change::prune(args, &client(server, context)?, context).await,
     }
 }

@@ -202,3 +202,50 @@ fn a_server_without_replication_and_none_at_all_are_told_apart() {
     fs::write(home.path("hozo.toml"), "[store.main]\nbackend = \"memory\"\n").unwrap();
     home.run(["repl", "status"]).fails(2, &["no frontend", "--address"]);
 }
+
+#[test]
+fn a_copy_is_pulled_and_brought_up_to_date() {
+    let master = Server::start(1, "");
+    let set = |key: &str, value: &str| {
+        master.home.run(["dbm", "--address", &master.address(), "set", key, value]).ok();
+    };
+    set("Japan", "Tokyo");
+    let elsewhere = Home::empty();
+    let address = master.address();
+    let pull = |args: &[&str]| {
+        let args = [&["repl", "pull", "--to", "copy"], args].concat();
+        elsewhere.run(args.iter().chain(&["--json"]))
+    };
+    elsewhere.run(["repl", "pull", "--to", "copy"]).fails(2, &["no copy yet", "--address"]);
+    pull(&["--address", &address, "--backend", "memory"]).fails(2, &["in memory"]);
+    assert!(!elsewhere.path("copy").exists());
+    let pulled: Value = serde_json::from_str(&pull(&["--address", &address]).ok()).unwrap();
+    assert_eq!((&pulled["up_to_date"], &pulled["source"]), (&true.into(), &address.clone().into()));
+    let get = |key: &str| elsewhere.run(["--config", "copy/hozo.toml", "dbm", "get", key]);
+    assert_eq!(get("Japan").ok(), "Tokyo\n");
+    // It is a copy: nobody else writes to it.
+    let write = ["--config", "copy/hozo.toml", "dbm", "set", "Japan", "Kyoto"];
+    assert!(elsewhere.run(write).code != 0);
+
+    // And again, of what came since; from the config it knows where.
+    set("Japan", "Nara");
+    set("Korea", "Seoul");
+    let pulled: Value = serde_json::from_str(&pull(&["--wait", "0.2"]).ok()).unwrap();
+    assert_eq!((&pulled["items"], &pulled["up_to_date"]), (&2.into(), &true.into()));
+    assert_eq!(pulled["head"][0]["updates"], 3);
+    assert_eq!((get("Japan").ok(), get("Korea").ok()), ("Nara\n".into(), "Seoul\n".into()));
+    let pulled: Value = serde_json::from_str(&pull(&[]).ok()).unwrap();
+    assert_eq!(pulled["items"], 0);
+    set("China", "Beijing");
+    let pulled: Value = serde_json::from_str(&pull(&["--items", "1"]).ok()).unwrap();
+    assert_eq!(pulled["items"], 1);
+
+    // It is none of the followers that the master waits for.
+    let status = master.json(&["status"]);
+    let counts = |follower: &Value| !follower["has"].is_null();
+    assert!(!status["followers"].as_array().unwrap().iter().any(counts), "{status}");
+    drop(master);
+    let said = elsewhere.run(["repl", "pull", "--to", "copy", "--timeout", "0.3"]);
+    said.fails(1, &["cannot be reached"]);
+    assert_eq!(get("China").ok(), "Beijing\n");
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hozo_traits::{Role, ServerId};
+use toml::Spanned;
 
 use super::store;
 use crate::problem::{listed, nearest};
@@ -30,6 +31,7 @@ pub struct ReplicationPlan {
     role: Role,
     home: bool,
     namespaces: Vec<String>,
+    acknowledge: bool,
     ack: u32,
     ack_timeout: Duration,
     segment_bytes: u64,
@@ -87,6 +89,12 @@ impl ReplicationPlan {
     /// the config.
     pub fn namespaces(&self) -> &[String] {
         &self.namespaces
+    }
+
+    /// Whether it counts as a follower of its source: for acknowledgement, and for
+    /// what the source's log keeps.
+    pub fn acknowledge(&self) -> bool {
+        self.acknowledge
     }
 
     /// How many followers have to have an update before it is answered.
@@ -223,6 +231,7 @@ fn ulog(
         role: role?,
         home: home?,
         namespaces: namespaces?,
+        acknowledge: read.acknowledge.is_none_or(Spanned::into_inner),
         ack: u32::try_from(ack?).ok()?,
         ack_timeout: Duration::from_millis(ack_timeout?),
         segment_bytes: segment_bytes?,

@@ -1,36 +1,17 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
-use hozo_backend_memory as memory;
-use hozo_conformance::TestAmbient;
-use hozo_log::disk::Disk;
 use hozo_log::disk::sim::SimDisk;
 use hozo_traits::exec::block_on;
 use hozo_traits::{KvStoreExt, Position, Role};
 
-use crate::repl::{Open, Repl};
-use crate::shared::Running;
+use crate::apply::Applied;
+use crate::repl::Open;
+use crate::repl::tests::open;
 use crate::ulog::tests::{Other, set};
-use crate::{Config, apply::Applied};
-
-fn open(role: Role) -> Open {
-    let mut config = Config::new(crate::ulog::tests::server(1), "sim");
-    config.role = role;
-    config.follow = Some("two".to_owned());
-    config.sync_lag = std::time::Duration::MAX;
-    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
-    let running = Running { thread: false, ..Running::default() };
-    let ambient = Arc::new(TestAmbient::new(7));
-    let store = memory::open(&memory::Config::default(), ambient.clone()).expect("opened");
-    let records = store.records("casket").expect("records");
-    let dbms = vec![("casket".to_owned(), records)];
-    Repl::open_on(disk, config, dbms, ambient, running, None).expect("opened")
-}
 
 /// Applies one update of server 2; answers whether it is in the records before
 /// the batch is finished, and after.
 fn applied(role: Role, finish: bool) -> (bool, bool) {
-    let Open { repl, dbms } = open(role);
+    let Open { repl, dbms } = open(&SimDisk::new(), role, 1);
     let update = Other::new(2).made(1000, set("key", "value"));
     let there = || block_on(dbms[0].get(&Bytes::from_static(b"key"))).unwrap().is_some();
     let mut batch = repl.shared.batch();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hozo_traits::{Effect, Position, ServerId, Update, What};
+use hozo_traits::{Effect, Position, Reach, Update, What};
 
 use super::client::Report;
 use super::machine::{Machine, Promise};
@@ -12,9 +12,9 @@ use super::world::{Checked, Shape, World};
 
 impl World {
     /// Looks at a server's log.
-    pub(super) fn observe(&mut self, index: usize) -> Checked {
+    pub(super) fn observe(&mut self, index: usize) -> Checked<Vec<Update>> {
         let machine = &mut self.machines[index];
-        let Some(up) = &machine.up else { return Ok(()) };
+        let Some(up) = &machine.up else { return Ok(Vec::new()) };
         let shared = Arc::clone(&up.repl.shared);
         let goes_on = up.life.goes_on();
         let was_known = machine.watch.known;
@@ -27,15 +27,13 @@ impl World {
             }
             machine.durable = durable;
         }
-        for update in &updates {
-            self.foreign(index, update.origin, update.reach.seq, update.reach.digest)?;
-        }
-        Ok(())
+        Ok(updates)
     }
 
     /// A server has an update: its origin has it durably, and nobody has
     /// another one of this number.
-    fn foreign(&self, index: usize, origin: ServerId, seq: u64, digest: u32) -> Checked {
+    pub(super) fn foreign(&self, index: usize, update: &Update) -> Checked {
+        let (origin, Reach { seq, digest }) = (update.origin, update.reach);
         let name = &self.machines[index].name;
         if self.renumbered.contains(&origin) {
             return Ok(());
@@ -64,13 +62,14 @@ impl World {
         let name = self.machines[index].name.clone();
         let promise = report.outcome.map_err(|what| format!("{name}: {what}"))?;
         self.count(match promise {
+            Promise::None => "fenced",
             Promise::Made => "made",
             Promise::Durable => "durable",
             Promise::Acked => "acked",
         });
         let alive =
             self.machines[index].up.as_ref().is_some_and(|up| Arc::ptr_eq(&up.life, &report.life));
-        if report.seq == 0 || !alive {
+        if promise == Promise::None || report.seq == 0 || !alive {
             return Ok(());
         }
         let machine = &mut self.machines[index];
@@ -90,6 +89,9 @@ impl World {
         if promise == Promise::Acked {
             let has = |other: &&Machine| other.index != index && other.durable.of(id).seq >= seq;
             if self.machines.iter().find(has).is_none() {
+                if self.wiped.of(id).seq >= seq {
+                    return Ok(());
+                }
                 return Err(format!("{name} answered {seq}, and no follower has it"));
             }
             if self.shape == Shape::Tree && index == self.master {
@@ -164,7 +166,7 @@ pub(super) fn same(name: &str, position: &Position, expected: &[Map], records: &
             let (is, should) = (records.get(key), expected.get(key));
             if is != should {
                 return Err(format!(
-                    "{name} at {position}: dbm {dbm} {key:?} is {:.30?}, and the log says {:.30?}",
+                    "{name} at {position}: dbm {dbm} {key:?} is {:.50?}, and has to be {:.50?}",
                     is, should
                 ));
             }

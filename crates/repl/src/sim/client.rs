@@ -1,6 +1,7 @@
 //! What clients ask of a simulated server.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hozo_traits::{
@@ -129,7 +130,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) async fn ask(self, op: Op, durability: Durability) {
         let me = self.shared.ulog.me();
-        let fenced = self.shared.standing.lock().fenced.is_some();
+        let fenced = self.life.told.load(Ordering::SeqCst);
         let keys = op.keys();
         let selection = match op {
             Op::Rotate(_) => Selection::First,
@@ -151,6 +152,8 @@ impl Client {
         if !self.life.goes_on() {
             return;
         }
+        // Unless it is another one's follower now, or was promoted.
+        let fenced = fenced && self.life.told.load(Ordering::SeqCst);
         let outcome = match answer {
             Ok(_) if fenced => Err("a fenced server took a write".to_owned()),
             Ok(_) => Ok(match (self.shared.config.ack > 0, durability) {
@@ -159,7 +162,7 @@ impl Client {
                 _ => Promise::Made,
             }),
             Err(error) if fenced => match says_promoted(&error) {
-                true => return,
+                true => Ok(Promise::None),
                 false => Err(format!("a fenced server does not say why: {error}")),
             },
             Err(error) => match error.kind() {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hozo_log::disk::Disk;
 use hozo_log::disk::sim::SimDisk;
-use hozo_traits::{Position, Reach, Role};
+use hozo_traits::{Reach, Role};
 
 use super::check::plausible;
 use super::machine::Up;
 use super::net::Wire;
-use super::watch::{Watch, sum};
+use super::watch::Watch;
 use super::world::{Checked, Crash, World, name};
 use crate::keeper::Rounds;
 use crate::loading::Loading;
@@ -106,7 +107,7 @@ impl World {
         // A master's records may have what its log lost, if that says so.
         let exact = crash == Crash::Kill || !takes_writes;
         plausible(&name, &expected, &records, &lost, exact)?;
-        if !exact && sum(&expected) != sum(&records) && left == position {
+        if !exact && expected != records && left == position {
             return Err(format!("{name} has records that its log does not tell"));
         }
         machine.watch.begin(shared, records, true);
@@ -142,7 +143,15 @@ impl World {
     }
 
     /// Throws away what a server has; it begins anew as a follower.
+    /// Not while another one loads records, perhaps its own: that one cannot know
+    /// that the server of this id is not the same any more.
     pub(super) fn wipe(&mut self, index: usize) -> Checked {
+        for other in self.machines.iter().filter(|other| other.index != index) {
+            let disk = other.disk.subdir("ulog").map_err(|e| e.to_string())?;
+            if Loading::read(&disk).map_err(|e| e.to_string())?.is_some() {
+                return Ok(());
+            }
+        }
         self.note(format!("wipe {}", name(index)));
         self.count("wipes");
         if self.machines[index].up.is_some() {
@@ -153,7 +162,11 @@ impl World {
         let machine = &mut self.machines[index];
         machine.disk = Arc::new(SimDisk::new());
         machine.watch = Watch::default();
-        machine.durable = Position::default();
+        for (id, reach) in std::mem::take(&mut machine.durable).iter() {
+            if reach.seq > self.wiped.of(id).seq {
+                self.wiped.set(id, reach);
+            }
+        }
         machine.promised = [(0, 0); 2];
         machine.wiped = true;
         machine.config.role = Role::Follower;

@@ -47,6 +47,8 @@ impl Ambient for Odd {
 /// What a client was promised of an update.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Promise {
+    /// It was refused, since another server was promoted.
+    None,
     /// It is there after a crash of the process.
     Made,
     /// It is there after a power cut.
@@ -121,7 +123,11 @@ impl Machine {
         let (disk, config) = (subdir("ulog")?, self.config.clone());
         let Open { repl, dbms } =
             time.in_hurry(|| Repl::open_on(disk, config, records, ambient, running, None))?;
-        let life = Life { disk: Arc::clone(&self.disk), over: AtomicBool::new(false) };
+        let life = Life {
+            disk: Arc::clone(&self.disk),
+            over: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+        };
         Ok(Up { repl, dbms, stores, life: Arc::new(life) })
     }
 }

@@ -46,7 +46,7 @@ use self::world::World;
 /// Steps of a seed, unless `HOZO_SIM_STEPS` says otherwise.
 const STEPS: u64 = 150;
 /// Seeds that are run each time, from 1 on.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 120;
 /// A seed that takes longer does not end: it takes a fraction of a second.
 const HANGS: Duration = Duration::from_secs(120);
 

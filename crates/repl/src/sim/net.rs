@@ -26,6 +26,8 @@ use hozo_traits::Replicator;
 pub(super) struct Life {
     pub(super) disk: Arc<SimDisk>,
     pub(super) over: AtomicBool,
+    /// Somebody told it of a newer epoch when it took writes.
+    pub(super) told: AtomicBool,
 }
 
 impl Life {
@@ -130,6 +132,7 @@ impl Network for Wire {
             net: Arc::clone(&self.net),
             reader: (self.index, Arc::clone(&self.life)),
             source: (peer.index, Arc::clone(&peer.life)),
+            repl: Arc::clone(&peer.repl),
             drops: drops.unwrap_or(0),
         };
         link.holds()?;
@@ -157,6 +160,7 @@ struct Link {
     net: Arc<Net>,
     reader: (usize, Arc<Life>),
     source: (usize, Arc<Life>),
+    repl: Arc<Repl>,
     drops: u64,
 }
 
@@ -169,6 +173,13 @@ impl Link {
             return Err(lost("the connection is lost"));
         }
         Ok(())
+    }
+
+    /// The source was told whether there is a newer epoch.
+    fn tells(&self, newer: bool) {
+        if newer && self.repl.shared.standing.lock().role.takes_writes() {
+            self.source.1.told.store(true, Ordering::SeqCst);
+        }
     }
 
     /// What comes of it, unless the connection is lost meanwhile.
@@ -231,7 +242,14 @@ impl ChangeFeed for Feed {
     }
 
     async fn open(&self, start: Start, reader: Reader) -> Result<Box<dyn FeedReader>> {
-        let inner = self.link.over(self.inner.open(start, reader)).await?;
+        let epoch = reader.epoch;
+        let open = async {
+            let newer = epoch > self.inner.epoch();
+            let opened = self.inner.open(start, reader).await;
+            self.link.tells(newer);
+            opened
+        };
+        let inner = self.link.over(open).await?;
         Ok(Box::new(Following { link: self.link.clone(), inner, late: None, last: None }))
     }
 

@@ -33,7 +33,7 @@ impl World {
         match self.dice.below(100) {
             0..=49 => {
                 let writer = match self.shape {
-                    _ if self.dice.one_in(12) => any,
+                    _ if self.dice.one_in(6) => any,
                     Shape::Tree => self.master,
                     Shape::Dual => any.min(1),
                 };
@@ -66,7 +66,7 @@ impl World {
                 self.net.heal(any, other);
                 Ok(())
             }
-            74..=76 => {
+            76 => {
                 self.net.drop_connections(any, other);
                 Ok(())
             }
@@ -90,6 +90,7 @@ impl World {
                 }
                 Ok(())
             }
+            74 | 75 if self.shape == Shape::Tree => self.follow_wrong(any),
             94 if self.shape == Shape::Tree && any != self.master => self.wipe(any),
             _ => self.put_in_order(),
         }
@@ -104,7 +105,8 @@ impl World {
     fn arm(&mut self, index: usize) {
         let crash = self.draw_crash(index);
         let machine = &self.machines[index];
-        if machine.up.is_none() {
+        // One that has happened is not yet known.
+        if machine.up.is_none() || machine.disk.has_image() {
             return;
         }
         let at = machine.disk.operations() + 1 + self.dice.below(40);
@@ -120,8 +122,13 @@ impl World {
         self.note("no more accidents".to_owned());
         self.net.calm.store(true, Ordering::SeqCst);
         self.net.heal_all();
-        for _ in 0..60 {
+        for round in 0..60 {
             for index in 0..self.machines.len() {
+                // One that loads records of a server that has stopped waits for that
+                // one, which is not wiped meanwhile.
+                if round > 20 && self.shape == Shape::Tree {
+                    self.want[index] = (index != self.master).then_some(self.master);
+                }
                 self.machines[index].disk.forget_crash();
                 if self.machines[index].up.is_none() {
                     self.start(index)?;

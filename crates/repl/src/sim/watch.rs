@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hozo_traits::{Position, ServerId, Update, What};
-use xxhash_rust::xxh3::xxh3_64;
 
+use super::check::same;
 use super::store::{Map, apply};
 use crate::shared::Shared;
 use crate::ulog::Place;
@@ -35,21 +35,7 @@ type Numbers = Vec<(u32, u64, u32)>;
 #[derive(Default)]
 pub(super) struct Known {
     /// What the records are at a position, whoever is there.
-    states: BTreeMap<Numbers, (u64, String)>,
-}
-
-pub(super) fn sum(records: &[Map]) -> u64 {
-    let mut sum = 0u64;
-    for (dbm, map) in records.iter().enumerate() {
-        for (key, value) in map {
-            let mut all = vec![dbm as u8];
-            all.extend_from_slice(&(key.len() as u32).to_le_bytes());
-            all.extend_from_slice(key);
-            all.extend_from_slice(value);
-            sum = sum.wrapping_add(xxh3_64(&all));
-        }
-    }
-    sum
+    states: BTreeMap<Numbers, (Vec<Map>, String)>,
 }
 
 impl Known {
@@ -62,17 +48,12 @@ impl Known {
     ) -> Result<(), String> {
         let key: Vec<_> =
             position.iter().map(|(id, reach)| (id.get(), reach.seq, reach.digest)).collect();
-        let sum = sum(records);
-        match self.states.get(&key) {
-            Some((other, whose)) if *other != sum => {
-                Err(format!("at {position} {who} has other records than {whose} had there"))
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.states.insert(key, (sum, who.to_owned()));
-                Ok(())
-            }
-        }
+        let Some((others, whose)) = self.states.get(&key) else {
+            self.states.insert(key, (records.to_vec(), who.to_owned()));
+            return Ok(());
+        };
+        same(who, position, others, records)
+            .map_err(|what| format!("{who} has other records than {whose} had there: {what}"))
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) acked: Vec<(ServerId, u64, u32)>,
     /// Who numbered its updates from 1 again; others may have those before.
     pub(super) renumbered: BTreeSet<ServerId>,
+    /// What servers had that were wiped.
+    pub(super) wiped: Position,
     /// Who was promoted, and with which update that began.
     pub(super) reigns: Vec<(ServerId, Reach)>,
     pub(super) reports: Arc<Mutex<Vec<Report>>>,
@@ -147,6 +149,7 @@ impl World {
             last_crash: vec![None; servers],
             acked: Vec::new(),
             renumbered: BTreeSet::new(),
+            wiped: Position::default(),
             reigns: Vec::new(),
             reports: Arc::default(),
             events: VecDeque::new(),
@@ -176,6 +179,8 @@ impl World {
     pub(super) fn run(&mut self, micros: u64) -> Checked {
         let until = self.time.now() + micros;
         let mut polls = 0;
+        // What was done beside the tasks.
+        self.look()?;
         loop {
             if let Some(task) = self.tasks.poll_one(&self.dice) {
                 polls += 1;
@@ -183,7 +188,7 @@ impl World {
                 if polls > POLLS_MAX {
                     return Err("everybody is busy for ever".to_owned());
                 }
-                self.after_poll()?;
+                self.look()?;
                 continue;
             }
             match self.time.next() {
@@ -196,9 +201,16 @@ impl World {
         }
     }
 
-    fn after_poll(&mut self) -> Checked {
+    /// Looks at what has happened.
+    fn look(&mut self) -> Checked {
+        let mut updates = Vec::new();
         for index in 0..self.machines.len() {
-            self.observe(index)?;
+            updates.push(self.observe(index)?);
+        }
+        for (index, updates) in updates.iter().enumerate() {
+            updates.iter().try_for_each(|update| self.foreign(index, update))?;
+        }
+        for index in 0..self.machines.len() {
             if let Some(image) = self.machines[index].disk.image() {
                 let crash = self.armed[index].take().unwrap_or(Crash::Power);
                 self.end(index, image, crash);

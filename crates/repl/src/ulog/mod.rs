@@ -9,6 +9,7 @@ pub(crate) mod codec;
 pub(crate) mod open;
 mod places;
 mod reader;
+mod recall;
 
 use std::sync::Arc;
 
@@ -223,47 +224,6 @@ impl Ulog {
         Ok(Merged { effects, end: self.done(tail), conflicts })
     }
 
-    /// Whether records may have been changed here of which the server that is
-    /// followed does not know.
-    pub(crate) fn may_conflict(&self) -> Result<bool> {
-        let mut tail = self.core.tail.lock();
-        self.recall(&mut tail, 0)?;
-        Ok(!tail.recent.is_empty())
-    }
-
-    /// Has what was changed here before the log was opened remembered, from the
-    /// log, if that is needed and was not done: all after a number of this
-    /// server's, which the one that is followed knows.
-    fn recall(&self, tail: &mut Tail, known: u64) -> Result<()> {
-        if !tail.recent.lacks_older() {
-            return Ok(());
-        }
-        // Not behind one who waits to remove something, who may wait for one
-        // who waits for the tail.
-        let _pin = self.pins.read_recursive();
-        let (log, me) = (&self.core.log, self.core.me);
-        tail.recent.begin_again();
-        let found = self.places.behind(log, me, known)?;
-        for record in log.records_from(found.map_or(0, |(place, _)| place)) {
-            let record = record?;
-            if record.kind != UPDATE {
-                continue;
-            }
-            let head = codec::decode_head(record.key)?;
-            if head.server == me && head.origin == me && head.reach.seq > known {
-                tail.recent.changed_here(&codec::decode(record.key, record.value)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is changed here from now on is later than this.
-    pub(crate) fn has_seen(&self, time: Timestamp) {
-        let mut tail = self.core.tail.lock();
-        let after = Timestamp::from_micros(time.as_micros().saturating_add(1));
-        tail.state.newest = tail.state.newest.max(after);
-    }
-
     /// The log is now that of these updates and no others: after a snapshot.
     pub(crate) fn restart(&self, position: Position, newest: Timestamp, epoch: u64) -> Result<()> {
         let end = {
@@ -351,19 +311,6 @@ impl Ulog {
     /// Waits until everything below `place` is on stable storage.
     pub(crate) async fn wait(&self, place: Place) -> Result<()> {
         self.sync.wait(place).await
-    }
-
-    /// From now on conflicts are looked for: this is one of two masters.
-    pub(crate) fn remember_changes(&self, remember: bool) {
-        self.core.tail.lock().recent.remember(remember);
-    }
-
-    /// Forgets what a source is known to have.
-    pub(crate) fn known_there(&self, reach: Reach) -> Result<()> {
-        let mut tail = self.core.tail.lock();
-        self.recall(&mut tail, reach.seq)?;
-        tail.recent.known(reach.seq);
-        Ok(())
     }
 
     /// Writes a state at the end, and answers where, with everything below it

@@ -95,6 +95,18 @@ impl Server {
         self.running = Some(Running { repl, dbm: dbms.remove(0), following });
     }
 
+    /// Makes records as one does that is not replicated yet; it is ended for that.
+    pub(crate) fn set_unlogged(&mut self, records: &[(&str, &str)]) {
+        self.stop();
+        std::fs::remove_dir_all(&self.config.dir).unwrap();
+        let store = hashdbm::open(&hashdbm::Config::new(self.store()), Arc::new(SystemAmbient));
+        let casket = store.unwrap().records("casket").unwrap();
+        for (key, value) in records {
+            let (key, value) = (Bytes::from((*key).to_owned()), Bytes::from((*value).to_owned()));
+            block_on(casket.set(key, value, true, Durability::Durable)).unwrap();
+        }
+    }
+
     /// Ends it in order.
     pub(crate) fn stop(&mut self) {
         self.net.leave(self.name);

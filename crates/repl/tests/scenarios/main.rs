@@ -34,6 +34,41 @@ fn a_follower_gets_what_was_and_what_comes() {
 }
 
 #[test]
+fn records_from_before_there_was_a_log_come_to_followers() {
+    let net = Net::default();
+    let mut master = Server::new(&net, "one", 1, |_| {});
+    master.set_unlogged(&[("a", "1"), ("b", "2")]);
+    master.start();
+    let follower = follower(&net, "two", 2, "one");
+    master.set("c", "3").unwrap();
+    follower.catch_up(&master);
+    let all = ["a", "b", "c"].map(|key| follower.get(key));
+    assert_eq!(all, ["1", "2", "3"].map(|value| Some(value.to_owned())));
+    // It is said once.
+    let head = master.repl().status().head;
+    master.stop();
+    master.start();
+    assert_eq!(master.repl().status().head, head);
+}
+
+#[test]
+fn records_that_no_log_knows_of_are_not_mixed_with_those_of_a_source() {
+    let net = Net::default();
+    let master = Server::new(&net, "one", 1, |_| {});
+    master.set("a", "1").unwrap();
+    let mut follower = follower(&net, "two", 2, "one");
+    follower.catch_up(&master);
+    follower.set_unlogged(&[("mine", "1")]);
+    follower.start();
+    follower.until("it has stopped", |follower| {
+        follower.repl().status().source.is_some_and(|s| s.state == FollowState::Stopped)
+    });
+    let why = follower.repl().status().source.and_then(|source| source.error).unwrap();
+    assert!(why.contains("remove its stores"), "{why}");
+    assert_eq!(follower.get("mine").as_deref(), Some("1"), "nothing is lost");
+}
+
+#[test]
 fn a_follower_goes_on_where_it_was() {
     let net = Net::default();
     let mut master = Server::new(&net, "one", 1, |_| {});
@@ -49,6 +84,37 @@ fn a_follower_goes_on_where_it_was() {
     follower.catch_up(&master);
     let all = ["a", "b", "c"].map(|key| follower.get(key));
     assert_eq!(all, ["1", "2", "3"].map(|value| Some(value.to_owned())));
+}
+
+/// Answered is not yet on stable storage, and what is not there is not given.
+#[test]
+fn who_has_everything_has_what_was_answered() {
+    let net = Net::default();
+    let master = Server::new(&net, "one", 1, |_| {});
+    let mut follower = follower(&net, "two", 2, "one");
+    let sequenced = |n: usize| {
+        let set = master.dbm().set("n".into(), n.to_string().into(), true, Durability::Sequenced);
+        block_on(set).unwrap();
+    };
+    follower.catch_up(&master);
+    for n in 0..50 {
+        sequenced(n);
+        master.until("its follower has all", |master| {
+            let followers = master.repl().status().followers;
+            followers.iter().any(|follower| follower.has.is_some() && follower.behind == 0)
+        });
+        assert_eq!(follower.get("n"), Some(n.to_string()));
+    }
+    for n in 50..60 {
+        follower.stop();
+        sequenced(n);
+        follower.start();
+        follower.until("it has all", |follower| {
+            let source = follower.repl().status().source;
+            source.is_some_and(|s| s.state == FollowState::Following && s.behind == 0)
+        });
+        assert_eq!(follower.get("n"), Some(n.to_string()));
+    }
 }
 
 #[test]

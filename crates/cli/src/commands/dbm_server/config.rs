@@ -4,9 +4,9 @@ use std::path::Path;
 
 use hozo::rpc::Listen;
 
+use super::super::toml::{Toml, absolute, quoted};
 use super::dbms::{self, Dbm};
 use super::replication;
-use super::toml::{Toml, absolute, quoted};
 use crate::args::dbm_server::DbmServer;
 use crate::args::serve::LogLevel;
 use crate::args::server::Auth;

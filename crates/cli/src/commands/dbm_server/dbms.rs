@@ -4,8 +4,8 @@ use std::path::Path;
 
 use hozo::traits::check_dbm_name;
 
+use super::super::toml::absolute;
 use super::moved;
-use super::toml::absolute;
 use crate::exit;
 use crate::failure::{Done, Failure};
 

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::super::toml::{Toml, absolute};
 use super::dbms::Dbm;
 use super::moved;
-use super::toml::{Toml, absolute};
 use crate::args::dbm_server::DbmServer;
 use crate::args::server::Auth;
 use crate::exit;

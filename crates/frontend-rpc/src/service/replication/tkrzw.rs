@@ -124,8 +124,10 @@ impl Told<'_> {
                     }
                 }
                 Err(_) if idle.is_some_and(|idle| idle <= Instant::now()) => {
+                    // Before the judgement: what comes in between it does not have.
+                    let newest = feed.newest();
                     let again = if self.has_all(feed, position.as_ref(), &mut lacking) {
-                        self.nothing_new(feed).await;
+                        self.nothing_new(newest).await;
                         wait.map(|wait| wait.max(IDLE_MIN))
                     } else {
                         Some(IDLE_MIN)
@@ -216,10 +218,13 @@ impl Told<'_> {
         Err(self.service.refusal(&error))
     }
 
-    async fn nothing_new(&self, feed: &dyn ChangeFeed) {
+    /// Says that there is nothing after this time. A reader that comes again begins
+    /// with it, so it is not the clock's: updates that are made already, but are not
+    /// yet on stable storage and so not given, are older.
+    async fn nothing_new(&self, newest: Timestamp) {
         let response = ReplicateResponse {
             status: plain(StatusCode::InfeasibleError),
-            timestamp: wire_time(feed.newest().max(self.service.ambient.now())),
+            timestamp: wire_time(newest),
             ..ReplicateResponse::default()
         };
         self.out.give(response).await;

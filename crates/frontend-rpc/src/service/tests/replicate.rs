@@ -145,9 +145,10 @@ async fn that_there_is_nothing_new_is_said_after_the_time_and_then_it_goes_on() 
     let began = Instant::now();
     let mut answers = begun(&mut f, 5.0).await;
     assert_eq!(told(&next(&mut answers).await).0, 1000);
-    assert_eq!(nothing_new(next(&mut answers).await), NOW_MS);
+    // Not the time of now: an update may have been made that is not given yet.
+    assert_eq!(nothing_new(next(&mut answers).await), 1000);
     assert_eq!(began.elapsed().as_secs(), 5);
-    assert_eq!(nothing_new(next(&mut answers).await), NOW_MS);
+    assert_eq!(nothing_new(next(&mut answers).await), 1000);
     assert_eq!(began.elapsed().as_secs(), 10);
     // A clock that is ahead of ours.
     let ahead = u64::try_from(NOW_MS).expect("a time") + 9;
