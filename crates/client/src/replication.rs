@@ -6,12 +6,13 @@ use hozo_proto::hozo_v1 as proto;
 use hozo_proto::hozo_v1::source::State;
 use hozo_proto::hozo_v1::status_response::Role as RoleCode;
 use hozo_traits::{
-    ConflictReport, FollowState, FollowerStatus, ReplicationStatus, Result, Role, SourceStatus,
-    Timestamp,
+    ConflictReport, FollowState, FollowerStatus, PagesFollower, PagesSource, PagesStatus,
+    ReplicationStatus, Result, Role, SourceStatus, Timestamp,
 };
 
 use crate::Client;
 use crate::error::of_replication;
+use crate::follow::pieces::version;
 use crate::follow::wire::{position, server, server_if_any, wrong};
 use crate::rpcs::Unary;
 
@@ -97,11 +98,40 @@ fn read_status(status: proto::StatusResponse) -> Result<ReplicationStatus> {
         followers: status.followers.into_iter().map(read_follower).collect::<Result<_>>()?,
         ack: status.ack,
         conflicts: status.conflicts,
+        pages: status.pages.into_iter().map(read_pages).collect::<Result<_>>()?,
     })
 }
 
-fn read_source(source: proto::Source) -> Result<SourceStatus> {
-    let state = match State::try_from(source.state) {
+fn read_pages(pages: proto::PagesStatus) -> Result<PagesStatus> {
+    let source = |source: proto::PagesSource| {
+        Ok(PagesSource {
+            state: read_state(source.state)?,
+            error: said(source.error),
+            newest: version(&source.newest)?,
+            behind: source.behind,
+        })
+    };
+    let follower = |follower: proto::PagesFollower| {
+        let has = (!follower.has.is_empty()).then(|| version(&follower.has));
+        Ok(PagesFollower {
+            server: server_if_any(follower.server)?,
+            name: follower.name,
+            connected: follower.connected,
+            has: has.transpose()?,
+            behind: follower.behind,
+        })
+    };
+    Ok(PagesStatus {
+        store: pages.store,
+        home: pages.home,
+        durable: version(&pages.durable)?,
+        source: pages.source.map(source).transpose()?,
+        followers: pages.followers.into_iter().map(follower).collect::<Result<_>>()?,
+    })
+}
+
+fn read_state(state: i32) -> Result<FollowState> {
+    Ok(match State::try_from(state) {
         Ok(State::Connecting) => FollowState::Connecting,
         Ok(State::Loading) => FollowState::Loading,
         Ok(State::Following) => FollowState::Following,
@@ -110,9 +140,13 @@ fn read_source(source: proto::Source) -> Result<SourceStatus> {
             return Err(wrong(
                 "following is in a state that is not known: the server may be newer",
             )
-            .with("state", source.state));
+            .with("state", state));
         }
-    };
+    })
+}
+
+fn read_source(source: proto::Source) -> Result<SourceStatus> {
+    let state = read_state(source.state)?;
     // Without a snapshot both are 0, and so they are at its very beginning.
     let loaded = (source.loaded, source.loaded_of);
     Ok(SourceStatus {

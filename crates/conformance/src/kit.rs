@@ -9,9 +9,10 @@ use std::thread;
 use bytes::Bytes;
 use hozo_traits::exec::block_on;
 use hozo_traits::{
-    Ambient, Capabilities, Commit, CommitId, CommitOutcome, Committed, Condition, Conflict,
-    Durability, ErrorKind, LogEntry, LogQuery, MetaValue, MetaWrite, NamespaceChange, NamespaceId,
-    PageImage, PageNo, PageSize, PageStore, PageWrite, Patch, Result, Span, Version, Watermarks,
+    Ambient, Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Committed, Condition,
+    Conflict, Durability, ErrorKind, LogEntry, LogQuery, MetaValue, MetaWrite, NamespaceChange,
+    NamespaceId, PageImage, PageNo, PageSize, PageStore, PageWrite, Patch, Result, Span, Version,
+    Watermarks,
 };
 use tempfile::TempDir;
 
@@ -243,6 +244,11 @@ impl Kit {
     #[track_caller]
     pub(crate) fn whole_log(&self, ns: NamespaceId) -> Vec<LogEntry> {
         self.log(ns, Span::Versions(Version::ZERO, Version::MAX), false, usize::MAX)
+    }
+
+    #[track_caller]
+    pub(crate) fn changes(&self, after: Version, limit: usize) -> Vec<ChangeEntry> {
+        block_on(self.store().changes(after, limit)).expect("changes are answered")
     }
 
     #[track_caller]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Capabilities, Commit, CommitId, CommitOutcome, LogEntry, LogQuery, NamespaceId, PageImage,
-    PageNo, PageStore, PageWrite, Purged, Result, Version, Watermarks,
+    Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, LogEntry, LogQuery, NamespaceId,
+    PageImage, PageNo, PageStore, PageWrite, Purged, Result, Version, Watermarks,
 };
 
 /// What a [`Layered`] store changes of the store inside it. Whatever is not
@@ -74,6 +74,16 @@ pub trait Layer: Send + Sync {
     /// See [`PageStore::log`].
     async fn log(&self, inner: &dyn PageStore, query: LogQuery) -> Result<Vec<LogEntry>> {
         inner.log(query).await
+    }
+
+    /// See [`PageStore::changes`].
+    async fn changes(
+        &self,
+        inner: &dyn PageStore,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<ChangeEntry>> {
+        inner.changes(after, limit).await
     }
 
     /// See [`PageStore::meta_get`].
@@ -172,6 +182,10 @@ impl<L: Layer> PageStore for Layered<L> {
 
     async fn log(&self, query: LogQuery) -> Result<Vec<LogEntry>> {
         self.layer.log(&*self.inner, query).await
+    }
+
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>> {
+        self.layer.changes(&*self.inner, after, limit).await
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {

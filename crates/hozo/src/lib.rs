@@ -35,8 +35,10 @@
 //! | | `dir` | the log's directory, of its own; made when first opened |
 //! | | `follow` | the server whose updates are applied here: `http://HOST:PORT`, `https://HOST:PORT`, `HOST:PORT` or `unix:PATH` |
 //! | | `role` | with `follow`: `follower`, unless given, whose clients only read, or `master`, one of two |
+//! | | `home` | of two masters, whether this one takes commits of namespaces; `false` unless given |
+//! | | `namespaces` | the stores whose namespaces are replicated, as in `["main"]`; those that `[[namespace]]` rules name unless given |
 //! | | `acknowledge` | whether it counts as a follower: for `ack`, and for what the source's log keeps; `true` unless given |
-//! | | `ack` | how many followers have an update on stable storage before it is answered; 0 unless given, at most 100 |
+//! | | `ack` | how many followers have an update or a commit on stable storage before it is answered; 0 unless given, at most 100 |
 //! | | `ack_timeout_ms` | how long that may take; 5000 unless given |
 //! | | `segment_bytes` | of the files of a new log: a power of two from 64 KiB to 1 GiB, 64 MiB unless given |
 //! | | `keep` | how old updates become before they are removed: `7d` unless given, as in `12h` or `1w2d`; what followers still need is kept beyond that |
@@ -61,6 +63,7 @@
 #![forbid(unsafe_code)]
 
 mod checkup;
+mod homes;
 mod lazy;
 mod pattern;
 mod plan;
@@ -80,7 +83,6 @@ mod text;
 pub use hozo_frontend_rpc as rpc;
 pub use hozo_frontend_vfs as vfs;
 pub use hozo_pages as pages;
-#[cfg(feature = "rpc")]
 pub use hozo_repl as repl;
 pub use hozo_traits as traits;
 

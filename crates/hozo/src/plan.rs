@@ -100,7 +100,7 @@ impl Plan {
                 rules.push(rule);
             }
         }
-        let rules = rules.into_iter().map(|(rule, _)| rule).collect();
+        let rules: Vec<NamespaceRule> = rules.into_iter().map(|(rule, _)| rule).collect();
         let mut dbms: Vec<(DbmPlan, usize)> = Vec::new();
         for (span, dbm) in settings.dbms {
             if let Some(dbm) = dbm::check(span, dbm, &names, &dbms, report) {
@@ -109,7 +109,10 @@ impl Plan {
         }
         let dbms = dbms.into_iter().map(|(dbm, _)| dbm).collect();
         let replication = settings.replication.and_then(|section| {
-            replication::check(section, base, &paths, settings.names_dbm, report)
+            let mapped = rules.iter().filter_map(|rule| rule.store_name(&names)).collect();
+            let has_dbms = settings.names_dbm;
+            let rest = replication::Rest { directories: &paths, stores: &names, mapped, has_dbms };
+            replication::check(section, base, &rest, report)
         });
         let mut frontends = frontend::Reader::new(base, registry, settings.names_dbm);
         for section in settings.frontends {

@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hozo_client::{Builder, Client, Connector, Tls};
-use hozo_repl::{Config, Network, Open, Repl};
+use hozo_repl::{HomedPages, Network, Open, Repl};
 use hozo_traits::exec::block_on;
 use hozo_traits::{Ambient, ChangeFeed, Error, ErrorKind, KvStore, Reader, Replicator, Result};
 
+use crate::homes::config;
 use crate::plan::ReplicationPlan;
 
 /// This server's part in replication, open.
@@ -22,25 +23,17 @@ pub(crate) struct Replication {
 }
 
 impl Replication {
-    /// Opens the log of a plan for these DBMs, in the order of the config.
+    /// Opens the log of a plan for these DBMs, in the order of the config, and
+    /// replicates the namespaces of these stores.
     pub(crate) fn open(
         plan: &ReplicationPlan,
         dbms: Vec<(String, Arc<dyn KvStore>)>,
+        pages: Vec<Arc<HomedPages>>,
         ambient: Arc<dyn Ambient>,
     ) -> Result<Replication> {
-        let mut config = Config::new(plan.server_id(), plan.dir());
-        config.follow = plan.follow().map(str::to_owned);
-        config.role = plan.role();
-        config.acknowledge = plan.acknowledge();
-        config.ack = plan.ack();
-        config.ack_timeout = plan.ack_timeout();
-        config.segment_bytes = plan.segment_bytes();
-        config.keep = Some(plan.keep());
-        config.keep_bytes = plan.keep_bytes();
-        config.timestamp_skew_ms = plan.timestamp_skew_ms();
         let peers = Arc::new(Peers(Connector::new(settings(plan)?)));
-        let Open { repl, dbms } =
-            Repl::open(config, dbms, ambient).map_err(|e| e.with("replication", plan.name()))?;
+        let opened = Repl::open_with_pages(config(plan), dbms, pages, ambient);
+        let Open { repl, dbms } = opened.map_err(|e| e.with("replication", plan.name()))?;
         Ok(Replication { repl, dbms, peers, following: None })
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct UlogSettings {
     pub(crate) dir: Option<Spanned<String>>,
     pub(crate) follow: Option<Spanned<String>>,
     pub(crate) role: Option<Spanned<String>>,
+    pub(crate) home: Option<Spanned<bool>>,
+    pub(crate) namespaces: Option<Vec<Spanned<String>>>,
     pub(crate) acknowledge: Option<Spanned<bool>>,
     pub(crate) ack: Option<Spanned<u64>>,
     pub(crate) ack_timeout_ms: Option<Spanned<u64>>,

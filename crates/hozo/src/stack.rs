@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hozo_frontend_vfs::{Open, Opened, Resolver};
 use hozo_pages::{NamespaceInfo, NamespaceName, Namespaces, Target};
+#[cfg(feature = "rpc")]
+use hozo_repl::HomedPages;
 use hozo_traits::exec::block_on;
-use hozo_traits::{Ambient, Error, ErrorKind, KvStore, Result, Store, SystemAmbient};
+use hozo_traits::{Ambient, Error, ErrorKind, KvStore, PageStore, Result, Store, SystemAmbient};
 
+use crate::homes::Homes;
 #[cfg(feature = "rpc")]
 use crate::plan::DbmPlan;
 use crate::plan::{Plan, StorePlan};
@@ -32,6 +35,7 @@ pub struct Stack {
     plan: Plan,
     ambient: Arc<dyn Ambient>,
     opened: PerProcess<Vec<Mutex<Option<Slot>>>>,
+    homes: Homes,
     #[cfg(feature = "rpc")]
     replication: PerProcess<Mutex<Option<Replication>>>,
 }
@@ -39,7 +43,16 @@ pub struct Stack {
 /// A store that is open.
 struct Slot {
     store: Arc<dyn Store>,
+    pages: Option<Pages>,
     namespaces: Option<Arc<Namespaces>>,
+}
+
+/// A store's pages, and what refuses commits if they are replicated.
+#[derive(Clone)]
+struct Pages {
+    pages: Arc<dyn PageStore>,
+    #[cfg(feature = "rpc")]
+    homed: Option<Arc<HomedPages>>,
 }
 
 impl Stack {
@@ -54,6 +67,7 @@ impl Stack {
             plan,
             ambient,
             opened: PerProcess::new(),
+            homes: Homes::new(),
             #[cfg(feature = "rpc")]
             replication: PerProcess::new(),
         })
@@ -74,7 +88,7 @@ impl Stack {
             if let Some(namespaces) = &slot.namespaces {
                 return Ok(Arc::clone(namespaces));
             }
-            let pages = slot.store.pages().map_err(|e| e.with("store", name))?;
+            let Pages { pages, .. } = self.pages(slot, name)?;
             let namespaces = Namespaces::new(pages, self.ambient.clone());
             if let Some(bytes) = self.plan.cache_bytes() {
                 // The cache is the process's, like the store that was just opened.
@@ -85,6 +99,25 @@ impl Stack {
             slot.namespaces = Some(Arc::clone(&namespaces));
             Ok(namespaces)
         })
+    }
+
+    /// The pages of a store that is open, as its namespaces see them.
+    fn pages(&self, slot: &mut Slot, name: &str) -> Result<Pages> {
+        if let Some(pages) = &slot.pages {
+            return Ok(pages.clone());
+        }
+        let inner = slot.store.pages().map_err(|e| e.with("store", name))?;
+        let homed = self.homes.homed(&self.plan, name, &inner)?;
+        let pages = match &homed {
+            Some(homed) => Arc::clone(homed) as Arc<dyn PageStore>,
+            None => inner,
+        };
+        let pages = Pages {
+            pages,
+            #[cfg(feature = "rpc")]
+            homed,
+        };
+        Ok(slot.pages.insert(pages).clone())
     }
 
     /// A DBM of a store, made if there is none of this name; opens the store if
@@ -114,7 +147,15 @@ impl Stack {
                 Ok((dbm.name().to_owned(), records.map_err(|e| e.with("dbm", dbm.name()))?))
             };
             let dbms = self.plan.dbms().iter().map(records).collect::<Result<_>>()?;
-            *slot = Some(Replication::open(replication, dbms, self.ambient.clone())?);
+            let stores = replication.namespaces().iter();
+            let pages = stores.map(|name| {
+                let homed = self.with_store(name, |slot| Ok(self.pages(slot, name)?.homed))?;
+                homed.ok_or_else(|| {
+                    Error::new(ErrorKind::Internal, "a replicated store is not homed")
+                })
+            });
+            let pages = pages.collect::<Result<_>>()?;
+            *slot = Some(Replication::open(replication, dbms, pages, self.ambient.clone())?);
         }
         match &mut *slot {
             Some(replication) => with(replication).map(Some),
@@ -138,6 +179,7 @@ impl Stack {
         for slot in self.slots() {
             drop(slot.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
+        self.homes.forget();
     }
 
     /// Does something with a store, which nobody else does meanwhile.
@@ -154,7 +196,7 @@ impl Stack {
         let mut slot = slots[index].lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
             let store = stores[index].open(self.ambient.clone())?;
-            *slot = Some(Slot { store, namespaces: None });
+            *slot = Some(Slot { store, pages: None, namespaces: None });
         }
         let Some(slot) = &mut *slot else {
             return Err(Error::new(ErrorKind::Internal, "a store that was opened is not there"));

@@ -9,6 +9,7 @@ use hozo_traits::{
 };
 
 use crate::bulk::Passed;
+use crate::changes;
 use crate::codec::outcome;
 use crate::conditions;
 use crate::pages::{delete_range, unnumbered};
@@ -36,7 +37,11 @@ pub(crate) struct Draft<'a> {
 
 impl<E: OrderedEngine> OrderedPages<E> {
     pub(crate) async fn make(&self, commit: Commit) -> Result<CommitOutcome> {
-        self.check_id(commit.id)?;
+        // A chosen version is made once, whatever is remembered of its id: a
+        // follower repeats a history that may be years old.
+        if commit.at.is_none() {
+            self.check_id(commit.id)?;
+        }
         self.check(&commit)?;
         let judged = 1 + commit.conditions.len();
         let mut passed = Passed::new();
@@ -100,6 +105,10 @@ impl<E: OrderedEngine> OrderedPages<E> {
         self.prepare_pages(&mut draft).await?;
         let Draft { conditions, mut ops, .. } = draft;
         ops.extend(commit.meta.iter().map(meta_op));
+        let writes_nothing = commit.namespaces.is_empty() && commit.meta.is_empty();
+        if !writes_nothing {
+            changes::note(commit, &mut ops);
+        }
         ops.push(remember(commit.id, outcome::committed()));
         let bytes = self.limits.weigh(&conditions, &ops);
         if bytes > self.limits.batch_bytes_max {
@@ -112,7 +121,6 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
         self.forget_old_ids(&mut ops).await?;
 
-        let writes_nothing = commit.namespaces.is_empty() && commit.meta.is_empty();
         let numbering = match commit.at {
             _ if writes_nothing => Numbering::None,
             Some(version) => Numbering::At(version),

@@ -39,11 +39,14 @@ pub enum Space {
     /// find nothing as often as not, and scans follow gets. Values are as
     /// callers chose, in parts of at most 1 MiB.
     Records = 7,
+    /// The list of changes, in parts. Keys are 14 bytes: version (10), part (4).
+    /// Read in order, by who copies the store.
+    Changes = 8,
 }
 
 impl Space {
     /// Every space, by number.
-    pub const ALL: [Space; 8] = [
+    pub const ALL: [Space; 9] = [
         Space::Pages,
         Space::Log,
         Space::Times,
@@ -52,6 +55,7 @@ impl Space {
         Space::Staged,
         Space::System,
         Space::Records,
+        Space::Changes,
     ];
 
     /// The space's number, which never changes: it is part of stored keys.
@@ -71,6 +75,7 @@ impl Space {
             Space::Staged => "staged",
             Space::System => "system",
             Space::Records => "records",
+            Space::Changes => "changes",
         }
     }
 }

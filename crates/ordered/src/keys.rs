@@ -14,6 +14,9 @@ pub(crate) const TIMES_TIME_AT: usize = 8;
 /// Where the version stands in a key of log entries by time.
 pub(crate) const TIMES_VERSION_AT: usize = 16;
 
+/// Where the version stands in a key of the list of changes.
+pub(crate) const CHANGE_VERSION_AT: usize = 0;
+
 /// The longest metadata key.
 pub(crate) const META_KEY_BYTES_MAX: usize = 1024;
 
@@ -23,6 +26,9 @@ pub(crate) const SYSTEM_FORMAT: &[u8] = b"format";
 pub(crate) const SYSTEM_VERSION: &[u8] = b"version";
 /// Commit ids made before this many milliseconds may have been forgotten.
 pub(crate) const SYSTEM_FORGOTTEN: &[u8] = b"forgotten";
+
+/// The version after which the list of changes is whole.
+pub(crate) const SYSTEM_CHANGES: &[u8] = b"changes";
 
 /// Counts the purges of a namespace.
 pub(crate) fn purges(namespace: NamespaceId) -> Vec<u8> {
@@ -70,6 +76,20 @@ pub(crate) fn times(namespace: NamespaceId, time: Timestamp, version: Version) -
 /// The version in a key of log entries by time.
 pub(crate) fn times_version(key: &[u8]) -> Result<Version> {
     version_at(key, TIMES_VERSION_AT)
+}
+
+/// A part of a change.
+pub(crate) fn change(version: Version, part: u32) -> Vec<u8> {
+    [version.as_bytes().as_slice(), &part.to_be_bytes()].concat()
+}
+
+/// Whose part it is, and which.
+pub(crate) fn parse_change(key: &[u8]) -> Result<(Version, u32)> {
+    let mut reader = Reader(key);
+    let version = reader.version()?;
+    let part = u32::from_be_bytes(reader.array()?);
+    reader.end()?;
+    Ok((version, part))
 }
 
 /// The key right after `key`.

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod bulk;
+mod changes;
 mod check;
 mod codec;
 mod commit;

@@ -38,8 +38,9 @@ impl Overhead {
 impl Limits {
     /// The longest key that is written: metadata with the longest name.
     pub const KEY_BYTES_MIN: usize = 1024;
-    /// The longest value that is written: the largest page and what is said of it.
-    pub const VALUE_BYTES_MIN: usize = (64 << 10) + 64;
+    /// The longest value that is written: metadata of the largest size with its
+    /// key, in the list of changes.
+    pub const VALUE_BYTES_MIN: usize = (64 << 10) + Self::KEY_BYTES_MIN + 64;
 
     /// FoundationDB's limits (keys of 10,000 bytes, values of 100,000,
     /// transactions of 10,000,000), with room for a prefix of 16 bytes before

@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Ambient, Capabilities, Commit, CommitId, CommitOutcome, Durability, Error, ErrorKind, LogEntry,
-    LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, Version,
-    Watermarks,
+    Ambient, Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Durability, Error,
+    ErrorKind, LogEntry, LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged,
+    Result, Version, Watermarks,
 };
 
 use crate::codec;
@@ -20,7 +20,10 @@ use crate::{
 
 /// The format of everything in the store. It changes when older programs could
 /// misread what is there.
-const FORMAT: &[u8] = &[1];
+const FORMAT: &[u8] = &[2];
+
+/// The format without a list of changes, which is otherwise the same.
+const FORMAT_WITHOUT_CHANGES: &[u8] = &[1];
 
 /// How many transactions may have staged pages at once.
 const STAGES_MAX: usize = 65_536;
@@ -58,6 +61,8 @@ pub struct OrderedPages<E: OrderedEngine> {
     pub(crate) forgotten: AtomicU64,
     /// When to look for ids to forget, in milliseconds.
     pub(crate) forget_next: AtomicU64,
+    /// The version after which the list of changes is whole.
+    pub(crate) changes_from: Version,
     /// Ids with staged pages. An exclusive store knows them all, so that a
     /// commit without any need not look.
     stages: Mutex<HashSet<CommitId>>,
@@ -89,34 +94,51 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
         let forgotten = engine.get(Space::System, keys::SYSTEM_FORGOTTEN).await?;
         let forgotten = forgotten.map_or(Ok(0), |stored| codec::count(&stored))?;
-        let store = OrderedPages {
+        let mut store = OrderedPages {
             engine,
             ambient,
             limits,
             keep: config.commit_id_keep,
             forgotten: AtomicU64::new(forgotten),
             forget_next: AtomicU64::new(0),
+            changes_from: Version::ZERO,
             stages: Mutex::default(),
             reached: Mutex::new(Version::ZERO),
         };
-        store.check_format().await?;
+        store.changes_from = store.check_format().await?;
         store.remove_left_stages().await?;
         Ok(store)
     }
 
-    async fn check_format(&self) -> Result<()> {
-        match self.engine.get(Space::System, keys::SYSTEM_FORMAT).await? {
-            Some(format) if format == FORMAT => Ok(()),
-            Some(format) => Err(Error::new(
-                ErrorKind::Unsupported,
-                "the store has a format that this version of Hozo does not know",
-            )
-            .with("format", format!("{format:?}"))),
-            None => {
-                let op = put(Space::System, keys::SYSTEM_FORMAT.to_vec(), FORMAT);
-                self.tidy(vec![op]).await
+    /// The version after which the list of changes is whole.
+    async fn check_format(&self) -> Result<Version> {
+        let from = match self.engine.get(Space::System, keys::SYSTEM_FORMAT).await? {
+            Some(format) if format == FORMAT => {
+                let stored = self.engine.get(Space::System, keys::SYSTEM_CHANGES).await?;
+                let stored = stored.ok_or_else(|| {
+                    codec::corrupt("the store does not say where its list of changes begins")
+                })?;
+                return codec::Reader(&stored).version();
             }
-        }
+            Some(format) if format == FORMAT_WITHOUT_CHANGES => {
+                self.engine.watermarks().await?.sequenced
+            }
+            Some(format) => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "the store has a format that this version of Hozo does not know",
+                )
+                .with("format", format!("{format:?}")));
+            }
+            None => Version::ZERO,
+        };
+        let begins = WriteOp::Put {
+            space: Space::System,
+            key: Template::plain(keys::SYSTEM_CHANGES),
+            value: Template::plain(from.as_bytes().to_vec()),
+        };
+        self.tidy(vec![begins, put(Space::System, keys::SYSTEM_FORMAT.to_vec(), FORMAT)]).await?;
+        Ok(from)
     }
 
     /// An error if the store has not reached this version.
@@ -271,6 +293,10 @@ impl<E: OrderedEngine> PageStore for OrderedPages<E> {
 
     async fn log(&self, query: LogQuery) -> Result<Vec<LogEntry>> {
         self.read_log(query).await
+    }
+
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>> {
+        self.read_changes(after, limit).await
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {

@@ -99,6 +99,9 @@ pub fn name_of(space: Space, key: &[u8]) -> String {
                 format!("the time of version {version} of namespace id {namespace}")
             })
         }
+        Space::Changes => keys::parse_change(key)
+            .ok()
+            .map(|(version, _)| format!("the entry of version {version} in the list of changes")),
         Space::Meta => Some(format!("metadata {}", key.escape_ascii())),
         _ => None,
     };
@@ -187,17 +190,18 @@ fn is_accounted_for<E: LocalEngine>(
     Ok(is_it || matches!(Record::decode(value), Ok(Record::Gone)))
 }
 
-/// Sees to it that the newest version is as high as any that is there.
+/// Sees to it that the newest version is as high as any that is there. The list
+/// of changes begins anew after it, since some of it may be lost.
 fn keep_number<E: LocalEngine>(engine: &E, newest: Version) -> Result<()> {
     let said = engine.get(Space::System, keys::SYSTEM_VERSION)?;
     let said = said.and_then(|value| Reader(&value).version().ok()).unwrap_or(Version::ZERO);
-    if said >= newest {
-        return Ok(());
-    }
-    let key = Bytes::from_static(keys::SYSTEM_VERSION);
-    let value = Bytes::copy_from_slice(newest.as_bytes());
-    let put = Op::Put { space: Space::System, key, value };
-    engine.apply(&[put]).map_err(NotApplied::into_error)
+    let newest = Bytes::copy_from_slice(said.max(newest).as_bytes());
+    let puts = [keys::SYSTEM_VERSION, keys::SYSTEM_CHANGES].map(|key| Op::Put {
+        space: Space::System,
+        key: Bytes::from_static(key),
+        value: newest.clone(),
+    });
+    engine.apply(&puts).map_err(NotApplied::into_error)
 }
 
 /// Writes marks if there are so many.

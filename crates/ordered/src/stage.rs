@@ -18,7 +18,8 @@ use crate::keys::staged as staged_keys;
 use crate::pages::{delete, delete_range, put, unnumbered};
 use crate::scan::Pieces;
 use crate::{
-    Condition, OrderedEngine, OrderedPages, Scan, Space, Template, WriteOp, WriteOutcome, keys,
+    Condition, KeyRange, OrderedEngine, OrderedPages, Scan, Space, Template, WriteOp, WriteOutcome,
+    keys,
 };
 
 /// Bytes that one batch of staged pages has at most, if the engine takes more.
@@ -37,8 +38,6 @@ impl<E: OrderedEngine> OrderedPages<E> {
         namespace: NamespaceId,
         writes: Vec<PageWrite>,
     ) -> Result<()> {
-        // A stage under a forgotten id could overwrite what its commit took.
-        self.check_id(id)?;
         let mut images = BTreeMap::new();
         for write in writes {
             if u32::try_from(write.image.len()).ok().is_none_or(|n| PageSize::new(n).is_err()) {
@@ -50,6 +49,9 @@ impl<E: OrderedEngine> OrderedPages<E> {
         }
         if images.is_empty() {
             return Ok(());
+        }
+        if let Err(too_old) = self.check_id(id) {
+            self.reopen_stage(id, too_old).await?;
         }
         self.stage_begins(id)?;
         let room = self.limits.batch_bytes_max.min(BATCH_BYTES_MAX);
@@ -68,6 +70,27 @@ impl<E: OrderedEngine> OrderedPages<E> {
             batch.push((page, image));
         }
         self.put_batch_aside(id, namespace, batch).await.map(|_| ())
+    }
+
+    /// Opens the stage of an id whose outcome may be forgotten. There must be
+    /// no images under it but those of an open stage: a commit that took some
+    /// has them there, and they would be overwritten.
+    async fn reopen_stage(&self, id: CommitId, too_old: Error) -> Result<()> {
+        let open = staged_keys::open(id);
+        if self.engine.get(Space::Staged, &open).await?.is_some() {
+            return Ok(());
+        }
+        let (start, end) = staged_keys::all_images(id);
+        let unused = Condition::RangeEmpty { space: Space::Staged, range: KeyRange { start, end } };
+        let ops = vec![put(Space::Staged, open, b"")];
+        self.stage_begins(id)?;
+        match self.engine.write(unnumbered(vec![unused], ops)).await? {
+            WriteOutcome::Written { .. } => Ok(()),
+            WriteOutcome::Failed { .. } => {
+                self.stage_ended(id);
+                Err(too_old)
+            }
+        }
     }
 
     /// Whether the pages are staged; not so if the commit was made already.

@@ -22,6 +22,9 @@ pub struct Config {
     /// Whether it takes writes; one that follows another may be one of two
     /// masters.
     pub role: Role,
+    /// Whether it is the home of namespaces if it is one of two masters: of both
+    /// it takes their commits.
+    pub home: bool,
     /// How many followers have to have an update on stable storage before it is
     /// answered.
     pub ack: u32,
@@ -51,6 +54,7 @@ impl Config {
             follow: None,
             acknowledge: true,
             role: Role::Master,
+            home: false,
             ack: 0,
             ack_timeout: Duration::from_secs(5),
             segment_bytes: 1 << 20,
@@ -77,6 +81,9 @@ impl Config {
         match (self.role, &self.follow) {
             (Role::Follower, None) => invalid("a follower needs somebody to follow", "follow"),
             (Role::DualMaster, None) => invalid("one of two masters follows the other", "follow"),
+            (Role::Follower, Some(_)) if self.home => {
+                invalid("a follower is not the home of namespaces", "home")
+            }
             (Role::Master, Some(_)) => {
                 invalid("who follows is a follower or one of two masters", "role")
             }

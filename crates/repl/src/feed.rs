@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hozo_traits::{
-    ChangeFeed, FeedPart, FeedReader, Position, Reader, Result, ServerId, SnapshotPlace,
+    ChangeFeed, FeedPart, FeedReader, PageFeed, Position, Reader, Result, ServerId, SnapshotPlace,
     SnapshotReader, Start, Timestamp,
 };
 
+use crate::pages;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::ulog::{Begin, Place, UlogReader};
@@ -64,6 +65,11 @@ impl ChangeFeed for Feed {
         self.refuse_newer(reader.epoch)?;
         let snapshot = Snapshot::begin(Arc::clone(&self.0), after, &reader).await?;
         Ok(Box::new(snapshot))
+    }
+
+    fn pages(&self, store: &str) -> Result<Arc<dyn PageFeed>> {
+        let (shared, store) = (Arc::clone(&self.0), Arc::clone(self.0.pages.store(store)?));
+        Ok(Arc::new(pages::Feed { shared, store }))
     }
 }
 

@@ -1,28 +1,27 @@
 //! Following a source: connecting, applying, acknowledging, and again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{Either, select};
+use futures_util::future::{join, join_all};
 use hozo_traits::{
     ChangeFeed, Error, ErrorKind, FeedPart, FollowState, Position, Reader, Result, Role,
     SourceStatus, Start, Timestamp, Update, What,
 };
 use parking_lot::Mutex;
-use std::pin::pin;
 
 use crate::apply::Applied;
 use crate::load::{CatchingUp, load, refuse_to_load};
 use crate::loading::Loading;
+use crate::pages::Commits;
+use crate::retry::{Attempts, retrying};
 use crate::shared::Shared;
 use crate::signal::Signal;
 
 /// Bytes of updates at once.
 pub(crate) const PART_BYTES: usize = 1 << 20;
-/// Between two attempts to connect: at first, and at most.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// How sources are reached, and how time passes.
 #[async_trait]
@@ -38,11 +37,11 @@ pub trait Network: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Follow {
     /// Another one each time somebody else is to be followed, or nobody.
-    generation: AtomicU64,
-    /// Whether updates are being applied.
-    applying: AtomicBool,
+    pub(crate) generation: AtomicU64,
+    /// How many are applying updates or commits.
+    applying: AtomicUsize,
     /// Either of both changed.
-    changed: Signal,
+    pub(crate) changed: Signal,
     status: Mutex<Option<SourceStatus>>,
     /// The time of the newest update of the source that is here.
     pub(crate) newest: Mutex<Timestamp>,
@@ -54,7 +53,7 @@ impl Follow {
     pub(crate) async fn turn(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         self.changed.tell();
-        self.changed.until(|| (!self.applying.load(Ordering::SeqCst)).then_some(())).await;
+        self.changed.until(|| (self.applying.load(Ordering::SeqCst) == 0).then_some(())).await;
     }
 
     pub(crate) fn status(&self) -> Option<SourceStatus> {
@@ -74,7 +73,7 @@ pub(crate) struct Applying<'a>(&'a Follow);
 impl<'a> Applying<'a> {
     /// `None` if they are not to be any more.
     pub(crate) fn begin(follow: &'a Follow, generation: u64) -> Option<Applying<'a>> {
-        follow.applying.store(true, Ordering::SeqCst);
+        follow.applying.fetch_add(1, Ordering::SeqCst);
         let applying = Applying(follow);
         (follow.generation.load(Ordering::SeqCst) == generation).then_some(applying)
     }
@@ -82,7 +81,7 @@ impl<'a> Applying<'a> {
 
 impl Drop for Applying<'_> {
     fn drop(&mut self) {
-        self.0.applying.store(false, Ordering::SeqCst);
+        self.0.applying.fetch_sub(1, Ordering::SeqCst);
         self.0.changed.tell();
     }
 }
@@ -97,83 +96,50 @@ pub(crate) enum End {
     NeedsSnapshot,
 }
 
-/// Follows whomever the server is to follow, until it stops.
+/// Follows whomever the server is to follow, until it stops: its records, and the
+/// namespaces of each store, which do not wait for each other.
 pub(crate) async fn run(shared: Arc<Shared>, network: Arc<dyn Network>) {
-    let follow = &shared.follow;
-    loop {
-        let generation = follow.generation.load(Ordering::SeqCst);
-        let (source, stopped) = {
-            let standing = shared.standing.lock();
-            (standing.source.clone(), standing.stopped)
-        };
-        if stopped {
-            return;
-        }
-        match source {
-            None => *follow.status.lock() = None,
-            Some(address) => follow_one(&shared, &*network, &address, generation).await,
-        }
-        let turned = || {
-            let now = follow.generation.load(Ordering::SeqCst);
-            (now != generation).then_some(())
-        };
-        follow.changed.until(turned).await;
-    }
+    let records = Records { shared: &shared, network: &*network };
+    let stores = shared.pages.stores.iter();
+    let stores = stores.map(|store| Commits { shared: &shared, network: &*network, store });
+    let stores: Vec<_> = stores.collect();
+    let all = stores.iter().map(|commits| retrying(&shared, &*network, commits));
+    join(retrying(&shared, &*network, &records), join_all(all)).await;
 }
 
-/// Follows one source, again and again; ends when it is not to be followed any
-/// more, or when there is nothing more that could be tried.
-async fn follow_one(shared: &Shared, network: &dyn Network, address: &str, generation: u64) {
-    let follow = &shared.follow;
-    *follow.status.lock() = Some(SourceStatus {
-        address: address.to_owned(),
-        server: None,
-        state: FollowState::Connecting,
-        error: None,
-        behind: 0,
-        lag: Duration::ZERO,
-        loaded: None,
-    });
-    let mut wait = BACKOFF.0;
-    while follow.generation.load(Ordering::SeqCst) == generation {
-        let went_well = AtomicBool::new(false);
-        let attempt = pin!(attempt(shared, network, address, generation, &went_well));
-        let turned = || (follow.generation.load(Ordering::SeqCst) != generation).then_some(());
-        let turned = pin!(follow.changed.until(turned));
-        let ended = match select(attempt, turned).await {
-            Either::Left((ended, _)) => ended,
-            // Nothing is left half-applied: what was logged is settled.
-            Either::Right(_) => return,
-        };
-        if went_well.load(Ordering::Relaxed) {
-            wait = BACKOFF.0;
-        }
-        match ended {
-            Ok(End::Turned) => return,
-            Ok(End::NeedsSnapshot) => continue,
-            Ok(End::Stopped(error)) => {
-                tracing::error!(source = address, %error, "following has stopped");
-                follow.note(|status| {
-                    status.state = FollowState::Stopped;
-                    status.error = Some(error.to_string());
-                });
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(source = address, %error, "following was interrupted: trying again");
-                follow.note(|status| {
-                    status.state = FollowState::Connecting;
-                    status.error = Some(error.to_string());
-                });
-            }
-        }
-        let sleep = network.sleep(wait);
-        wait = (wait * 2).min(BACKOFF.1);
-        let turned = || (follow.generation.load(Ordering::SeqCst) != generation).then_some(());
-        let turned = pin!(follow.changed.until(turned));
-        if let Either::Right(_) = select(sleep, turned).await {
-            return;
-        }
+/// Follows the records of a source.
+struct Records<'a> {
+    shared: &'a Shared,
+    network: &'a dyn Network,
+}
+
+#[async_trait]
+impl Attempts for Records<'_> {
+    fn begin(&self, address: Option<&str>) {
+        *self.shared.follow.status.lock() = address.map(|address| SourceStatus {
+            address: address.to_owned(),
+            server: None,
+            state: FollowState::Connecting,
+            error: None,
+            behind: 0,
+            lag: Duration::ZERO,
+            loaded: None,
+        });
+    }
+
+    async fn attempt(&self, address: &str, generation: u64, went_well: &AtomicBool) -> Result<End> {
+        attempt(self.shared, self.network, address, generation, went_well).await
+    }
+
+    fn failed(&self, state: FollowState, error: &Error) {
+        self.shared.follow.note(|status| {
+            status.state = state;
+            status.error = Some(error.to_string());
+        });
+    }
+
+    fn what(&self) -> &str {
+        "records"
     }
 }
 

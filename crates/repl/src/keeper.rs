@@ -15,6 +15,8 @@ const EVERY: Duration = Duration::from_millis(20);
 /// A checkpoint is made when so much was written, or so much time has passed.
 const CHECKPOINT_BYTES: u64 = 256 << 20;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+/// How often is looked for commits that others made in a store.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often is looked for what can go.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
@@ -81,12 +83,13 @@ fn keep(shared: &Shared, ending: &(Mutex<bool>, Condvar)) {
 pub(crate) struct Rounds {
     checked: Duration,
     pruned: Duration,
+    looked: Duration,
 }
 
 impl Rounds {
     pub(crate) fn new(shared: &Shared) -> Rounds {
         let now = shared.clock.now();
-        Rounds { checked: now, pruned: now }
+        Rounds { checked: now, pruned: now, looked: now }
     }
 
     /// Does what is to be done now.
@@ -102,6 +105,11 @@ impl Rounds {
             shared.ulog.prepare();
         }
         let now = shared.clock.now();
+        let look = now - self.looked >= LOOK_EVERY;
+        if look {
+            self.looked = now;
+        }
+        shared.pages.tick(look);
         let written = shared.ulog.end().saturating_sub(shared.checkpointed.load(Ordering::Acquire));
         let due = now - self.checked >= CHECKPOINT_EVERY && written > CHECKPOINT_IDLE_BYTES;
         if due || written >= CHECKPOINT_BYTES {

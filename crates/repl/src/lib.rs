@@ -49,7 +49,9 @@ mod loading;
 mod logged;
 mod merge;
 pub mod offline;
+mod pages;
 mod repl;
+mod retry;
 mod role;
 mod shared;
 mod signal;
@@ -61,4 +63,5 @@ mod unsettled;
 
 pub use config::Config;
 pub use follow::Network;
+pub use pages::{Home, HomedPages};
 pub use repl::{KIND, Open, Repl};

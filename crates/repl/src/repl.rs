@@ -18,8 +18,9 @@ use crate::follow::{Network, run};
 use crate::keeper::Keeper;
 use crate::loading::Loading;
 use crate::logged::LoggedKv;
+use crate::pages::{Home, HomedPages, Pages, Served};
 use crate::role::RoleFile;
-use crate::shared::{Running, Shared, Standing, redo};
+use crate::shared::{Running, Shared, Standing, Stores, redo};
 use crate::ulog::checkpoint::Checkpoint;
 use crate::ulog::open::UlogOptions;
 use crate::ulog::{Opened, Ulog};
@@ -60,25 +61,44 @@ impl Repl {
         dbms: Vec<(String, Arc<dyn KvStore>)>,
         ambient: Arc<dyn Ambient>,
     ) -> Result<Open> {
+        Self::open_with_pages(config, dbms, Vec::new(), ambient)
+    }
+
+    /// The same, and replicates the namespaces of these page stores besides.
+    /// Through them clients commit from now on as this server stands.
+    pub fn open_with_pages(
+        config: Config,
+        dbms: Vec<(String, Arc<dyn KvStore>)>,
+        pages: Vec<Arc<HomedPages>>,
+        ambient: Arc<dyn Ambient>,
+    ) -> Result<Open> {
         config.check()?;
         hozo_directory::make(&config.dir)?;
         let lock = Lock::acquire(&config.dir, LOCK_FILE, LOCK_TIMEOUT)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(&config.dir)?);
-        Self::open_on(
-            disk,
-            config,
-            dbms,
-            ambient,
-            Running { boot: boot(), ..Running::default() },
-            Some(lock),
-        )
+        let running = Running { boot: boot(), ..Running::default() };
+        Self::open_all_on(disk, config, dbms, pages, ambient, running, Some(lock))
     }
 
-    /// The same on any disk.
+    /// The same on any disk, without namespaces.
+    #[cfg(test)]
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         config: Config,
         dbms: Vec<(String, Arc<dyn KvStore>)>,
+        ambient: Arc<dyn Ambient>,
+        running: Running,
+        lock: Option<Lock>,
+    ) -> Result<Open> {
+        Self::open_all_on(disk, config, dbms, Vec::new(), ambient, running, lock)
+    }
+
+    /// The same on any disk.
+    pub(crate) fn open_all_on(
+        disk: Arc<dyn Disk>,
+        config: Config,
+        dbms: Vec<(String, Arc<dyn KvStore>)>,
+        pages: Vec<Arc<HomedPages>>,
         ambient: Arc<dyn Ambient>,
         running: Running,
         lock: Option<Lock>,
@@ -97,12 +117,17 @@ impl Repl {
         }
         let standing = standing(&config, RoleFile::read(&disk)?);
         let takes_writes = standing.role.takes_writes();
+        let pages = served(&config, pages, &running)?;
+        if standing.source.is_some() {
+            pages.refuse_to_follow()?;
+        }
+        pages.home.stands(&standing);
         let shared = Arc::new(Shared::new(
             config,
             Arc::clone(&ambient),
             &running,
             Arc::new(ulog),
-            records,
+            Stores { records, pages },
             standing,
             lock,
         ));
@@ -133,6 +158,27 @@ impl Repl {
     pub fn newest_of_source(&self) -> Timestamp {
         *self.shared.follow.newest.lock()
     }
+}
+
+/// The page stores of a server that runs, which all have one home.
+fn served(config: &Config, pages: Vec<Arc<HomedPages>>, running: &Running) -> Result<Pages> {
+    let home = match pages.first() {
+        Some(first) => Arc::clone(&first.home),
+        None => Home::at_rest(config)?,
+    };
+    for one in &pages {
+        if !Arc::ptr_eq(&one.home, &home) {
+            return Err(Error::new(ErrorKind::Internal, "two page stores have two homes")
+                .with("store", one.name()));
+        }
+        let served = Served {
+            ack: config.ack,
+            ack_timeout: config.ack_timeout,
+            clock: running.clock.clone(),
+        };
+        one.store.serves(served);
+    }
+    Ok(Pages { home, stores: pages.iter().map(|one| Arc::clone(&one.store)).collect() })
 }
 
 /// What a server is when it starts: as the config says, unless that was changed
@@ -259,6 +305,7 @@ impl Replicator for Repl {
             head: durable.position,
             ack: shared.config.ack,
             conflicts: state.conflicts,
+            pages: shared.pages.status(),
         }
     }
 
@@ -267,6 +314,7 @@ impl Replicator for Repl {
         if address.is_empty() || address.contains('\n') {
             return Err(Error::new(ErrorKind::Invalid, "there is no address to follow"));
         }
+        self.shared.pages.refuse_to_follow()?;
         let mut was_master = false;
         self.shared.stand(true, |standing| {
             was_master = standing.role == Role::Master;
@@ -294,8 +342,10 @@ impl Replicator for Repl {
         // Newer than that of whoever fenced this server, too.
         let known = shared.ulog.state().epoch.max(shared.heard.load(Ordering::SeqCst));
         let epoch = known + 1;
-        let begun =
-            shared.ulog.append_own(What::Epoch(epoch), shared.ambient.now(), Durability::Durable);
+        // Of a commit that did not arrive as a whole, nothing stays.
+        let begun = shared.pages.tidy().await.and_then(|()| {
+            shared.ulog.append_own(What::Epoch(epoch), shared.ambient.now(), Durability::Durable)
+        });
         let begun = match begun {
             Ok((end, _)) => shared.ulog.wait(end).await,
             Err(error) => Err(error),
@@ -338,6 +388,8 @@ impl Replicator for Repl {
 
     async fn stop(&self) -> Result<()> {
         self.shared.stand(false, |standing| standing.stopped = true)?;
+        // Who reads hears that it is over.
+        self.shared.pages.tick(true);
         self.shared.follow.turn().await;
         if let Some(keeper) = &self.keeper {
             keeper.stop();

@@ -1,5 +1,8 @@
 //! What a server became while it ran, for when it runs again.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use hozo_log::disk::Disk;
@@ -22,8 +25,34 @@ pub(crate) struct RoleFile {
 
 impl RoleFile {
     pub(crate) fn read(disk: &Arc<dyn Disk>) -> Result<Option<RoleFile>> {
-        let Some(bytes) = read_whole(disk, FILE, BYTES_MAX)? else { return Ok(None) };
-        let text = String::from_utf8_lossy(&bytes);
+        read_whole(disk, FILE, BYTES_MAX)?.map(|bytes| RoleFile::parse(&bytes)).transpose()
+    }
+
+    /// The file in the directory of a log that this process has not open, and
+    /// that may not be there yet. It is replaced as a whole, so it can be read at
+    /// any time.
+    pub(crate) fn read_in(dir: &Path) -> Result<Option<RoleFile>> {
+        let file = dir.join(FILE);
+        let mut bytes = Vec::new();
+        let read = File::open(&file).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes));
+        match read {
+            Ok(_) => RoleFile::parse(&bytes).map(Some),
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(e) => {
+                let what = "the file that says what this server is in replication cannot be read";
+                Err(Error::new(ErrorKind::Unavailable, what)
+                    .with("file", file.display())
+                    .caused_by(e))
+            }
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<RoleFile> {
+        let text = String::from_utf8_lossy(bytes);
         let mut lines = text.lines();
         let wrong = || {
             Error::new(
@@ -42,7 +71,7 @@ impl RoleFile {
             _ => return Err(wrong()),
         };
         let source = lines.next().filter(|source| !source.is_empty()).map(str::to_owned);
-        Ok(Some(RoleFile { role, source }))
+        Ok(RoleFile { role, source })
     }
 
     pub(crate) fn write(&self, disk: &Arc<dyn Disk>) -> Result<()> {

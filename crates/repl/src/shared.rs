@@ -20,6 +20,7 @@ use crate::followers::Followers;
 use crate::gate::Gate;
 use crate::inflight::Inflight;
 use crate::merge::Contest;
+use crate::pages::Pages;
 use crate::role::RoleFile;
 use crate::ulog::checkpoint::Checkpoint;
 use crate::ulog::{Place, Ulog};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) unsettled: Unsettled,
     pub(crate) inflight: Inflight,
     pub(crate) follow: Follow,
+    pub(crate) pages: Pages,
     /// Which run of the system this is.
     pub(crate) boot: [u8; 16],
     /// Held as long as anything writes to the log.
@@ -56,6 +58,13 @@ pub(crate) struct Shared {
     /// The newest epoch of which others told.
     pub(crate) heard: AtomicU64,
     pub(crate) conflicts: Mutex<VecDeque<ConflictReport>>,
+}
+
+/// What is replicated.
+pub(crate) struct Stores {
+    /// The records of each DBM, by index, past the log.
+    pub(crate) records: Vec<Arc<dyn KvStore>>,
+    pub(crate) pages: Pages,
 }
 
 /// How what goes on beside the calls is run.
@@ -110,7 +119,7 @@ impl Shared {
         ambient: Arc<dyn Ambient>,
         running: &Running,
         ulog: Arc<Ulog>,
-        records: Vec<Arc<dyn KvStore>>,
+        Stores { records, pages }: Stores,
         standing: Standing,
         lock: Option<Lock>,
     ) -> Shared {
@@ -129,6 +138,7 @@ impl Shared {
             unsettled: Unsettled::default(),
             inflight: Inflight::default(),
             follow: Follow::default(),
+            pages,
             boot: running.boot,
             _lock: lock,
             checkpointed: AtomicU64::new(0),
@@ -176,6 +186,7 @@ impl Shared {
         }
         self.ulog.remember_changes(next.role == Role::DualMaster);
         self.writes.store(next.takes_writes(), Ordering::Release);
+        self.pages.home.stands(&next);
         *standing = next;
         Ok(())
     }

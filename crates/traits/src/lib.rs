@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
+mod change;
 mod commit;
 mod error;
 pub mod exec;
@@ -31,6 +32,7 @@ mod store;
 mod version;
 
 pub use ambient::{Ambient, SystemAmbient};
+pub use change::ChangeEntry;
 pub use commit::{
     Commit, CommitOutcome, Committed, Condition, Conflict, Durability, MetaValue, MetaWrite,
     NamespaceChange,
@@ -47,9 +49,10 @@ pub use log::{LogEntry, LogQuery, PageRuns, Span};
 pub use page::{PageImage, PageSize, PageWrite, Patch};
 pub use page_store::{Capabilities, PageStore, PageStoreExt, Purged, Watermarks};
 pub use replication::{
-    ChangeFeed, ConflictReport, FeedPart, FeedReader, FollowState, FollowerStatus, Position, Reach,
-    Reader, ReplicationStatus, Replicator, Role, ServerId, SnapshotPart, SnapshotPlace,
-    SnapshotReader, SourceStatus, Start, Update, What,
+    ChangeFeed, ConflictReport, FeedPart, FeedReader, FollowState, FollowerStatus, NamespacePages,
+    NamespaceShape, PageFeed, PageFeedReader, PagesEnd, PagesFollower, PagesPart, PagesPiece,
+    PagesSource, PagesStart, PagesStatus, Position, Reach, Reader, ReplicationStatus, Replicator,
+    Role, ServerId, SnapshotPart, SnapshotPlace, SnapshotReader, SourceStatus, Start, Update, What,
 };
 pub use store::{PagesOnly, Store, check_dbm_name};
 pub use version::Version;

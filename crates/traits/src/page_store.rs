@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Commit, CommitId, CommitOutcome, Durability, LogEntry, LogQuery, NamespaceId, PageImage,
-    PageNo, PageWrite, Result, Span, Version,
+    ChangeEntry, Commit, CommitId, CommitOutcome, Durability, LogEntry, LogQuery, NamespaceId,
+    PageImage, PageNo, PageWrite, Result, Span, Version,
 };
 
 /// What a store can and cannot do. Plain data: a config is refused at start if
@@ -93,7 +93,8 @@ pub struct Purged {
 /// - **PG-14** The same id again, within the store's keep time (at least an
 ///   hour), answers what the first time answered, conflict or not, and writes
 ///   nothing, whatever else was committed meanwhile, also after reopening.
-///   An id older than the keep time is [`Invalid`](crate::ErrorKind::Invalid).
+///   An id older than the keep time is [`Invalid`](crate::ErrorKind::Invalid),
+///   unless [`Commit::at`] says a version: that one cannot be made twice.
 /// - **PG-15** A commit without namespaces and metadata checks its conditions
 ///   and answers a version; it writes nothing.
 /// - **PG-16** A page written twice in one change, an image whose length is
@@ -108,7 +109,9 @@ pub struct Purged {
 /// Staging
 /// - **PG-20** Staged pages are seen by [`read_staged`](Self::read_staged) with
 ///   the same id only, until the commit of that id makes them part of its
-///   version. Staging a page again replaces it.
+///   version. Staging a page again replaces it. An id older than the keep time
+///   (PG-14) can be staged for, unless its commit may have been made with a
+///   stage: that is [`Invalid`](crate::ErrorKind::Invalid).
 /// - **PG-21** A commit takes the staged pages of the namespaces in its
 ///   `namespaces`; a page also in `writes` is as in `writes`. Staged pages of
 ///   other namespaces are dropped.
@@ -138,6 +141,17 @@ pub struct Purged {
 /// - **PG-30** [`purge`](Self::purge) removes the named page versions and
 ///   nothing else changes what it answers. A version that others are stored
 ///   against stays, and is counted as kept.
+///
+/// The list of changes
+/// - **PG-31** [`changes`](Self::changes) answers the sequenced commits above
+///   `after` that wrote a namespace or metadata, each once, by ascending
+///   version, at most `limit`. None comes later below one that was answered.
+///   Where the list does not go back to `after`, it is
+///   [`VersionGone`](crate::ErrorKind::VersionGone).
+/// - **PG-32** A change says id, version and time of its commit, the namespaces
+///   that got a log entry, and the metadata as it was stored. Committing the
+///   same with [`Commit::at`], in this order, makes a copy that answers every
+///   read as this store does.
 #[async_trait]
 pub trait PageStore: Send + Sync {
     /// What this store can do.
@@ -181,6 +195,9 @@ pub trait PageStore: Send + Sync {
 
     /// Reads a part of a namespace's log (PG-24 to PG-26).
     async fn log(&self, query: LogQuery) -> Result<Vec<LogEntry>>;
+
+    /// The commits of the whole store after a version (PG-31, PG-32).
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>>;
 
     /// The value of a metadata key (PG-27).
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>>;

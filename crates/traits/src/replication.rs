@@ -4,111 +4,27 @@
 //! follows; a [`Replicator`] is one server's part in it: its role, whom it
 //! follows, and who follows it. Frontends and tools see only these.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Effect, Error, ErrorKind, Result, Timestamp};
+use crate::{Effect, Result, Timestamp};
 
-/// Who makes updates: a number from 1 to 2^31 - 1 that no other server has, as
-/// on the wire of Tkrzw-RPC.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ServerId(NonZeroU32);
+mod pages;
+mod position;
+mod status;
 
-impl ServerId {
-    /// The server `id`; an error unless it is in the range.
-    pub fn new(id: u32) -> Result<Self> {
-        match NonZeroU32::new(id) {
-            Some(some) if id <= i32::MAX as u32 => Ok(ServerId(some)),
-            _ => {
-                Err(Error::new(ErrorKind::Invalid, "a server id is a number from 1 to 2147483647")
-                    .with("given", id))
-            }
-        }
-    }
-
-    /// The number.
-    pub const fn get(self) -> u32 {
-        self.0.get()
-    }
-}
-
-impl fmt::Display for ServerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// How far the updates of one server go: how many there were, and a digest of
-/// all of them. Two histories of one server with the same number and another
-/// digest are not the same history.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Reach {
-    /// The number of the last update; the first has 1.
-    pub seq: u64,
-    /// A checksum over all updates up to it, each with its content.
-    pub digest: u32,
-}
-
-/// Where a log, or who follows it, is: for each server how far its updates are
-/// there. A server's updates are everywhere applied in their order, so this is
-/// all that is to be known, whichever log they came through.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Position(BTreeMap<ServerId, Reach>);
-
-impl Position {
-    /// How far the updates of a server are there; nothing of one not known.
-    pub fn of(&self, server: ServerId) -> Reach {
-        self.0.get(&server).copied().unwrap_or_default()
-    }
-
-    /// From now on the updates of a server are there as far as this.
-    pub fn set(&mut self, server: ServerId, reach: Reach) {
-        self.0.insert(server, reach);
-    }
-
-    /// Whether it has all that `other` has, by number.
-    pub fn covers(&self, other: &Position) -> bool {
-        other.0.iter().all(|(server, reach)| self.of(*server).seq >= reach.seq)
-    }
-
-    /// The servers that made updates, ascending, and how far.
-    pub fn iter(&self) -> impl Iterator<Item = (ServerId, Reach)> + '_ {
-        self.0.iter().map(|(server, reach)| (*server, *reach))
-    }
-
-    /// Updates in `other` that are not here.
-    pub fn behind(&self, other: &Position) -> u64 {
-        let missing =
-            |(server, reach): (ServerId, Reach)| reach.seq.saturating_sub(self.of(server).seq);
-        other.iter().map(missing).sum()
-    }
-}
-
-impl FromIterator<(ServerId, Reach)> for Position {
-    fn from_iter<T: IntoIterator<Item = (ServerId, Reach)>>(reaches: T) -> Self {
-        Position(reaches.into_iter().collect())
-    }
-}
-
-impl fmt::Display for Position {
-    /// `1:500 2:37`; `0` where there is nothing.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("0");
-        }
-        for (i, (server, reach)) in self.iter().enumerate() {
-            let space = if i == 0 { "" } else { " " };
-            write!(f, "{space}{server}:{}", reach.seq)?;
-        }
-        Ok(())
-    }
-}
+pub use self::pages::{
+    NamespacePages, NamespaceShape, PageFeed, PageFeedReader, PagesEnd, PagesPart, PagesPiece,
+    PagesStart,
+};
+pub use self::position::{Position, Reach, ServerId};
+pub use self::status::{
+    ConflictReport, FollowState, FollowerStatus, PagesFollower, PagesSource, PagesStatus,
+    ReplicationStatus, Role, SourceStatus,
+};
 
 /// One update, as an update log has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -198,13 +114,13 @@ pub struct FeedPart {
 /// - **CF-2** Only what is on stable storage here is given: who follows never
 ///   has what its source can lose.
 /// - **CF-3** Starting after a position of which the next updates are not there
-///   any more is [`VersionGone`](ErrorKind::VersionGone); a
+///   any more is [`VersionGone`](crate::ErrorKind::VersionGone); a
 ///   [`snapshot`](Self::snapshot) is what is left to do.
 /// - **CF-4** Starting after a position that is not in this history (a number
 ///   that this log never had, or another digest) is
-///   [`Conflict`](ErrorKind::Conflict), which names server and number.
+///   [`Conflict`](crate::ErrorKind::Conflict), which names server and number.
 /// - **CF-5** A reader with a newer epoch than this server's is refused with
-///   [`ReadOnly`](ErrorKind::ReadOnly), and this server takes no writes any more.
+///   [`ReadOnly`](crate::ErrorKind::ReadOnly), and this server takes no writes any more.
 /// - **CF-6** What a connected or recently connected reader that acknowledges
 ///   has not acknowledged is not removed, within the limits of retention.
 #[async_trait]
@@ -234,6 +150,12 @@ pub trait ChangeFeed: Send + Sync {
         after: Option<SnapshotPlace>,
         reader: Reader,
     ) -> Result<Box<dyn SnapshotReader>>;
+
+    /// The commits of the page store of this name.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if its namespaces are not replicated,
+    /// which a feed that comes over a network says only when it is opened;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if the server has no namespaces.
+    fn pages(&self, store: &str) -> Result<Arc<dyn PageFeed>>;
 }
 
 /// Someone who reads a [`ChangeFeed`]; dropping it ends that.
@@ -281,142 +203,10 @@ pub trait SnapshotReader: Send {
     async fn next(&mut self, bytes_max: usize) -> Result<Option<SnapshotPart>>;
 }
 
-/// What a server is to its clients and to other servers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// It takes writes, and follows nobody.
-    Master,
-    /// It takes writes, and follows another master.
-    DualMaster,
-    /// It follows a source, and takes no writes but from there.
-    Follower,
-}
-
-impl Role {
-    /// Whether clients may write.
-    pub fn takes_writes(self) -> bool {
-        self != Role::Follower
-    }
-
-    /// In one word, or two.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Role::Master => "master",
-            Role::DualMaster => "dual master",
-            Role::Follower => "follower",
-        }
-    }
-}
-
-/// How following goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FollowState {
-    /// There is no connection yet, or none any more: it is tried again.
-    Connecting,
-    /// Reads a snapshot, since the log is not enough.
-    Loading,
-    /// Updates come as they are made.
-    Following,
-    /// It does not go on by itself; the error says why.
-    Stopped,
-}
-
-impl FollowState {
-    /// In one word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            FollowState::Connecting => "connecting",
-            FollowState::Loading => "loading",
-            FollowState::Following => "following",
-            FollowState::Stopped => "stopped",
-        }
-    }
-}
-
-/// Whom a server follows, and how that goes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SourceStatus {
-    /// Its address, as it was given.
-    pub address: String,
-    /// Its server id, once known.
-    pub server: Option<ServerId>,
-    /// How it goes.
-    pub state: FollowState,
-    /// What went wrong last, if anything did since it last went well.
-    pub error: Option<String>,
-    /// Updates that the source has and this server has not, as last heard.
-    pub behind: u64,
-    /// How old the oldest of them is, or how long ago the source was last heard
-    /// of; zero if it has all.
-    pub lag: Duration,
-    /// Records of a snapshot that were read, and about how many there are.
-    pub loaded: Option<(u64, u64)>,
-}
-
-/// Who follows a server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FollowerStatus {
-    /// Its server id, if it said one.
-    pub server: Option<ServerId>,
-    /// How it is called: its address.
-    pub name: String,
-    /// Whether it is connected now.
-    pub connected: bool,
-    /// What it has durably, if it acknowledges.
-    pub has: Option<Position>,
-    /// Updates that it has not acknowledged.
-    pub behind: u64,
-}
-
-/// How replication is on one server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ReplicationStatus {
-    /// Its kind, as in the config.
-    pub kind: &'static str,
-    /// The server.
-    pub server: ServerId,
-    /// Its role.
-    pub role: Role,
-    /// The newest epoch that it knows.
-    pub epoch: u64,
-    /// Why it takes no writes although it is a master: another was promoted.
-    pub fenced: Option<String>,
-    /// How far its log is durable.
-    pub head: Position,
-    /// The time of the newest update.
-    pub newest: Timestamp,
-    /// Bytes that the log takes.
-    pub log_bytes: u64,
-    /// Whom it follows.
-    pub source: Option<SourceStatus>,
-    /// Who follows it.
-    pub followers: Vec<FollowerStatus>,
-    /// How many followers have to have an update before it is answered.
-    pub ack: u32,
-    /// Records that two masters changed without knowing of each other, since
-    /// the log was made.
-    pub conflicts: u64,
-}
-
-/// A record that two masters changed without knowing of each other.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConflictReport {
-    /// When it was found.
-    pub found: Timestamp,
-    /// The DBM's index.
-    pub dbm: u32,
-    /// The record; `None` if one of both cleared the DBM.
-    pub key: Option<Bytes>,
-    /// Whose update stands, and when it was made.
-    pub kept: (ServerId, Timestamp),
-    /// Whose does not.
-    pub lost: (ServerId, Timestamp),
-}
-
 /// One server's part in replication.
 #[async_trait]
 pub trait Replicator: Send + Sync {
-    /// What others may follow; [`Unsupported`](ErrorKind::Unsupported) if
+    /// What others may follow; [`Unsupported`](crate::ErrorKind::Unsupported) if
     /// nothing is.
     fn feed(&self) -> Result<Arc<dyn ChangeFeed>>;
 
@@ -439,7 +229,7 @@ pub trait Replicator: Send + Sync {
 
     /// Waits until so many followers have on stable storage all updates that
     /// were answered here before this began. If they have not within the time,
-    /// that is [`TimedOut`](ErrorKind::TimedOut), and says how many have.
+    /// that is [`TimedOut`](crate::ErrorKind::TimedOut), and says how many have.
     async fn acknowledged(&self, followers: u32, within: Duration) -> Result<()>;
 
     /// The conflicts that were found last, newest first.
@@ -450,7 +240,7 @@ pub trait Replicator: Send + Sync {
     async fn prune(&self, before: Timestamp) -> Result<u64>;
 
     /// Stops following and serving, and puts the log on stable storage. What is
-    /// asked of it afterwards is [`Unavailable`](ErrorKind::Unavailable).
+    /// asked of it afterwards is [`Unavailable`](crate::ErrorKind::Unavailable).
     async fn stop(&self) -> Result<()>;
 }
 

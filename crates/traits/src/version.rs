@@ -44,6 +44,19 @@ impl Version {
         &self.0
     }
 
+    /// The largest version below this one; `None` before [`Version::ZERO`].
+    pub fn predecessor(self) -> Option<Self> {
+        let mut bytes = self.0;
+        for b in bytes.iter_mut().rev() {
+            let (next, overflowed) = b.overflowing_sub(1);
+            *b = next;
+            if !overflowed {
+                return Some(Version(bytes));
+            }
+        }
+        None
+    }
+
     /// The smallest version above this one; `None` after [`Version::MAX`].
     pub fn successor(self) -> Option<Self> {
         let mut bytes = self.0;

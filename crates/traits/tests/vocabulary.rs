@@ -23,6 +23,15 @@ proptest! {
     }
 
     #[test]
+    fn a_predecessor_is_what_this_is_the_successor_of(a: [u8; 10]) {
+        let v = Version::from_bytes(a);
+        match v.predecessor() {
+            Some(before) => assert_eq!(before.successor(), Some(v)),
+            None => assert_eq!(v, Version::ZERO),
+        }
+    }
+
+    #[test]
     fn nothing_lies_between_a_version_and_its_successor(a: [u8; 10]) {
         let v = Version::from_bytes(a);
         match v.successor() {

@@ -41,22 +41,25 @@ pub(super) struct Open {
 
 pub(super) fn open(config: &Config, path: &Path, open: &Open) -> Result<DB, Error> {
     match open_families(config, path, open, open.new) {
-        Err(error) if lacks_records_only(path, &error) => open_families(config, path, open, true),
+        Err(error) if lacks_later_ones_only(path, &error) => {
+            open_families(config, path, open, true)
+        }
         opened => opened,
     }
 }
 
-/// Whether the store is as it was made before there were records: that column
-/// family is made then, and the log, judged before, is not about it. Where any
-/// other is missing, the store is damaged.
-fn lacks_records_only(path: &Path, error: &Error) -> bool {
+/// Whether the store is as it was made before there were records, or before there
+/// was a list of changes: those column families are made then, and the log, judged
+/// before, is not about them. Where any other is missing, the store is damaged.
+fn lacks_later_ones_only(path: &Path, error: &Error) -> bool {
     if !error.as_ref().contains("Column family not found") {
         return false;
     }
     let Ok(there) = DB::list_cf(&Options::default(), path) else { return false };
     let families = Space::ALL.into_iter();
     let missing = families.filter(|space| !there.iter().any(|name| name == family_name(*space)));
-    missing.eq([Space::Records])
+    let mut missing = missing.peekable();
+    missing.peek().is_some() && missing.all(|s| matches!(s, Space::Records | Space::Changes))
 }
 
 fn open_families(
@@ -160,7 +163,7 @@ fn of_space(config: &Config, space: Space, cache: &Cache) -> Options {
             table.set_bloom_filter(FILTER_BITS, false);
         }
         // Read by range.
-        Space::Log | Space::Times | Space::System => {}
+        Space::Log | Space::Times | Space::System | Space::Changes => {}
     }
     options.set_block_based_table_factory(&table);
     let (fast, last) = match config.compression {

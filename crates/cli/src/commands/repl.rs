@@ -1,6 +1,7 @@
 //! `hozo repl`
 
 mod change;
+mod pages;
 mod place;
 mod pull;
 mod status;

@@ -6,40 +6,43 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
-use hozo_proto::hozo_v1::FollowRequest;
-
 /// The request to send next. One that was not sent yet is replaced: what a
 /// follower has says what it had before.
-#[derive(Default)]
-pub(super) struct Newest {
-    request: Mutex<Option<FollowRequest>>,
+pub(super) struct Newest<Q> {
+    request: Mutex<Option<Q>>,
     sender: AtomicWaker,
 }
 
-impl Newest {
-    pub(super) fn put(&self, request: FollowRequest) {
+impl<Q> Default for Newest<Q> {
+    fn default() -> Self {
+        Newest { request: Mutex::new(None), sender: AtomicWaker::new() }
+    }
+}
+
+impl<Q> Newest<Q> {
+    pub(super) fn put(&self, request: Q) {
         *self.request() = Some(request);
         self.sender.wake();
     }
 
-    fn request(&self) -> MutexGuard<'_, Option<FollowRequest>> {
+    fn request(&self) -> MutexGuard<'_, Option<Q>> {
         self.request.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The greeting, and then the newest requests, without end.
-pub(super) struct Requests {
-    pub(super) hello: Option<FollowRequest>,
-    pub(super) newest: Arc<Newest>,
+pub(super) struct Requests<Q> {
+    pub(super) hello: Option<Q>,
+    pub(super) newest: Arc<Newest<Q>>,
 }
 
-impl Stream for Requests {
-    type Item = FollowRequest;
+// Nothing in it is pinned.
+impl<Q> Unpin for Requests<Q> {}
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<FollowRequest>> {
+impl<Q> Stream for Requests<Q> {
+    type Item = Q;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Q>> {
         if let Some(hello) = self.hello.take() {
             return Poll::Ready(Some(hello));
         }

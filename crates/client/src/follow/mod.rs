@@ -11,6 +11,8 @@ use crate::{Builder, Client};
 mod acknowledging;
 mod heard;
 mod native;
+mod pages;
+pub(crate) mod pieces;
 mod reader;
 mod snapshot;
 mod tkrzw;

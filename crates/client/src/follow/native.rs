@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use hozo_proto::hozo_v1::follow_response::Response;
 use hozo_proto::hozo_v1::hello::Start as Sent;
-use hozo_proto::hozo_v1::{FollowResponse, SnapshotStart, Welcome};
+use hozo_proto::hozo_v1::{FollowRequest, FollowResponse, SnapshotStart, Welcome};
 use hozo_traits::{
-    ChangeFeed, Error, ErrorKind, FeedPart, FeedReader, Position, Reader, Result, ServerId,
-    SnapshotPlace, SnapshotReader, Start, Timestamp, What,
+    ChangeFeed, Error, ErrorKind, FeedPart, FeedReader, PageFeed, Position, Reader, Result,
+    ServerId, SnapshotPlace, SnapshotReader, Start, Timestamp, What,
 };
 
 use super::acknowledging::{Newest, Requests};
 use super::heard::Heard;
+use super::pages::Pages;
 use super::reader::Updates;
 use super::snapshot::Records;
 use super::{weigh, wire};
@@ -54,7 +55,11 @@ impl Feed {
     }
 
     /// Opens a stream, and is welcome.
-    async fn welcome(&self, reader: &Reader, start: Sent) -> Result<(Heard, Arc<Newest>)> {
+    async fn welcome(
+        &self,
+        reader: &Reader,
+        start: Sent,
+    ) -> Result<(Heard, Arc<Newest<FollowRequest>>)> {
         let (mut stream, newest) = open(&self.client, reader, start).await?;
         let welcome = welcomed(&mut stream).await?;
         self.known.welcome(welcome).map_err(|error| stream.ends(error))?;
@@ -62,7 +67,11 @@ impl Feed {
     }
 }
 
-async fn open(client: &Client, reader: &Reader, start: Sent) -> Result<(Heard, Arc<Newest>)> {
+async fn open(
+    client: &Client,
+    reader: &Reader,
+    start: Sent,
+) -> Result<(Heard, Arc<Newest<FollowRequest>>)> {
     let newest = Arc::new(Newest::default());
     let hello = Some(wire::hello(reader, start));
     let requests = Requests { hello, newest: newest.clone() };
@@ -158,5 +167,9 @@ impl ChangeFeed for Feed {
         let start = Sent::Snapshot(SnapshotStart { place });
         let (stream, _) = self.welcome(&reader, start).await?;
         Ok(Box::new(Records::new(stream, after.map_or(0, |place| place.dbm))))
+    }
+
+    fn pages(&self, store: &str) -> Result<Arc<dyn PageFeed>> {
+        Ok(Arc::new(Pages::new(&self.client, self.known.server, store)))
     }
 }

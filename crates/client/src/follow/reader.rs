@@ -19,7 +19,7 @@ pub(super) struct Updates {
     stream: Heard,
     known: Arc<Known>,
     /// Where acknowledgements are put, if the reader said that it sends some.
-    acknowledges: Option<Arc<Newest>>,
+    acknowledges: Option<Arc<Newest<FollowRequest>>>,
     /// Where the feed is after what was answered. Since a moment, it lacks what
     /// the server has not told yet.
     position: Position,
@@ -42,7 +42,7 @@ impl Updates {
         stream: Heard,
         known: Arc<Known>,
         position: Position,
-        acknowledges: Option<Arc<Newest>>,
+        acknowledges: Option<Arc<Newest<FollowRequest>>>,
     ) -> Updates {
         let (came, rest) = (Position::default(), Rest::default());
         Updates { stream, known, acknowledges, position, came, rest }

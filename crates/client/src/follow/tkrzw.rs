@@ -11,8 +11,8 @@ use hozo_proto::StatusCode;
 use hozo_proto::tkrzw_rpc::replicate_response::OpType;
 use hozo_proto::tkrzw_rpc::{ReplicateRequest, ReplicateResponse, StatusProto};
 use hozo_traits::{
-    ChangeFeed, Effect, Error, ErrorKind, FeedPart, FeedReader, Position, Reach, Reader, Result,
-    ServerId, SnapshotPlace, SnapshotReader, Start, Timestamp, Update, What,
+    ChangeFeed, Effect, Error, ErrorKind, FeedPart, FeedReader, PageFeed, Position, Reach, Reader,
+    Result, ServerId, SnapshotPlace, SnapshotReader, Start, Timestamp, Update, What,
 };
 
 use super::heard::{Heard, SILENCE_MAX};
@@ -135,6 +135,11 @@ impl ChangeFeed for Feed {
     ) -> Result<Box<dyn SnapshotReader>> {
         let what = "a server of Tkrzw gives no snapshot: export its DBMs (`hozo dbm export`), \
                     import them here, and follow it from the time of the export on";
+        Err(Error::new(ErrorKind::Unsupported, what).with("server", &self.client.inner.address))
+    }
+
+    fn pages(&self, _store: &str) -> Result<Arc<dyn PageFeed>> {
+        let what = "a server of Tkrzw has no namespaces: leave out `namespaces` of the replication";
         Err(Error::new(ErrorKind::Unsupported, what).with("server", &self.client.inner.address))
     }
 }

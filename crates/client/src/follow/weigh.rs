@@ -27,11 +27,25 @@ const SNAPSHOT: Shape = Shape(&[(1, PLACE), (2, LEAF)]);
 /// A `FollowResponse`.
 const RESPONSE: Shape = Shape(&[(1, WELCOME), (2, PART), (3, SNAPSHOT)]);
 
+const PIECE: Shape = Shape(&[(3, Shape(&[(2, LEAF)])), (4, Shape(&[(2, LEAF), (3, LEAF)]))]);
+/// A `FollowPagesResponse`.
+const PAGES: Shape = Shape(&[(5, PIECE)]);
+
+/// An error if this `FollowPagesResponse` has more elements than fit one of so
+/// many bytes.
+pub(super) fn check_pages(message: &[u8], bytes_max: usize) -> Result<()> {
+    refuse(message, bytes_max, &PAGES)
+}
+
 /// An error if this `FollowResponse` has more elements than fit one of so many
 /// bytes, when each counts as an effect does besides its key and value.
 pub(super) fn check(message: &[u8], bytes_max: usize) -> Result<()> {
+    refuse(message, bytes_max, &RESPONSE)
+}
+
+fn refuse(message: &[u8], bytes_max: usize, shape: &Shape) -> Result<()> {
     let elements_max = (bytes_max / Effect::OVERHEAD_BYTES).max(ELEMENTS_FREE);
-    let elements = elements(message, &RESPONSE);
+    let elements = elements(message, shape);
     if elements > elements_max {
         return Err(too_large(bytes_max).with("elements", elements));
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use hozo_client::{Client, ErrorKind};
 use hozo_proto::hozo_v1 as proto;
 use hozo_traits::{
-    ConflictReport, FollowState, FollowerStatus, ReplicationStatus, Role, SourceStatus, Timestamp,
+    ConflictReport, FollowState, FollowerStatus, PagesFollower, PagesSource, PagesStatus,
+    ReplicationStatus, Role, SourceStatus, Timestamp, Version,
 };
 use prost::Message;
 use tokio::sync::mpsc;
@@ -60,6 +61,24 @@ fn a_status_is_read_whole() {
             followers: vec![follower, proto::Follower::default()],
             ack: 12,
             conflicts: 13,
+            pages: vec![proto::PagesStatus {
+                store: "main".to_owned(),
+                home: true,
+                durable: vec![1; 10].into(),
+                source: Some(proto::PagesSource {
+                    state: 3,
+                    error: "no".to_owned(),
+                    newest: vec![2; 10].into(),
+                    behind: 4,
+                }),
+                followers: vec![proto::PagesFollower {
+                    server: 3,
+                    name: "db3".to_owned(),
+                    connected: true,
+                    has: vec![5; 10].into(),
+                    behind: 6,
+                }],
+            }],
         };
         let (_server, client) = answered(&said).await;
         let nobody = FollowerStatus {
@@ -97,6 +116,24 @@ fn a_status_is_read_whole() {
             followers: vec![follower, nobody],
             ack: 12,
             conflicts: 13,
+            pages: vec![PagesStatus {
+                store: "main".to_owned(),
+                home: true,
+                durable: Version::from_bytes([1; 10]),
+                source: Some(PagesSource {
+                    state: FollowState::Stopped,
+                    error: Some("no".to_owned()),
+                    newest: Version::from_bytes([2; 10]),
+                    behind: 4,
+                }),
+                followers: vec![PagesFollower {
+                    server: Some(server(3)),
+                    name: "db3".to_owned(),
+                    connected: true,
+                    has: Some(Version::from_bytes([5; 10])),
+                    behind: 6,
+                }],
+            }],
         };
         assert_eq!(client.replication_status().await.expect("it is read"), read);
 

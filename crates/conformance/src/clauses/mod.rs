@@ -17,6 +17,7 @@ macro_rules! case {
     };
 }
 
+mod changes;
 mod committing;
 mod conditions;
 mod logs;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         logs::CASES,
         meta::CASES,
         purging::CASES,
+        changes::CASES,
     ]
     .into_iter()
     .flatten()

@@ -24,6 +24,7 @@ pub(super) const CASES: &[Case] = &[
     case!(14, ids_of_one_millisecond_are_different),
     case!(14, is_kept_for_an_hour),
     case!(14, an_old_id_is_refused),
+    case!(14, an_old_id_is_taken_at_a_chosen_version, ChosenVersions),
     case!(14, a_forgotten_id_is_refused_and_not_done_again),
     case!(14, holds_after_reopening, Persistent),
 ];
@@ -186,6 +187,23 @@ fn an_old_id_is_refused(kit: &Kit) {
         kit.refused(&draft, ErrorKind::Invalid);
     }
     assert_eq!(kit.whole_log(A), []);
+}
+
+fn an_old_id_is_taken_at_a_chosen_version(kit: &Kit) {
+    let mut at = kit.put(1, 0);
+    for n in 1..6 {
+        at = Version::from_seq(at.seq() + n);
+        let id = CommitId::new(Timestamp::from_micros(n * 1_000_000), [n as u8; 10]);
+        let draft = kit.draft().id(id).at(at).write(A, [write(1, image(n))]);
+        assert_eq!(kit.commit(&draft).version, at);
+        kit.expect(A, 1, at, at, n);
+        // Commits of now make stores forget, and no version is made again.
+        kit.put(2, n);
+        at = kit.head();
+        let _ = block_on(kit.store().commit(draft.0.clone()));
+        assert_eq!(kit.head(), at);
+        expect_once(kit, &draft);
+    }
 }
 
 fn a_forgotten_id_is_refused_and_not_done_again(kit: &Kit) {

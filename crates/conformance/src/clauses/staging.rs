@@ -1,7 +1,9 @@
 //! PG-20 to PG-23: staging.
 
+use std::time::Duration;
+
 use hozo_traits::exec::block_on;
-use hozo_traits::{NamespaceChange, PageNo, PageSize, PageWrite, Version};
+use hozo_traits::{CommitId, NamespaceChange, PageNo, PageSize, PageWrite, Timestamp, Version};
 
 use crate::kit::{A, B, Kit, image, page, patched, sized_image, write};
 use crate::peak;
@@ -14,6 +16,8 @@ pub(super) const CASES: &[Case] = &[
     case!(20, a_commit_makes_staged_pages_part_of_its_version),
     case!(20, once_committed_they_are_staged_no_more),
     case!(20, a_conflict_commits_nothing_of_the_stage),
+    case!(20, an_old_id_is_staged_for_a_chosen_version, ChosenVersions),
+    case!(20, what_a_forgotten_commit_took_stays_as_it_is),
     case!(21, written_pages_win_over_staged_ones),
     case!(21, staged_pages_of_other_namespaces_are_dropped),
     case!(21, a_stage_in_two_namespaces_is_committed_in_both),
@@ -42,6 +46,38 @@ fn staged_pages_are_seen_with_their_id_only(kit: &Kit) {
     assert_eq!(kit.staged(other, B, &[1, 2, 3]), [None, None, None]);
     assert_eq!(kit.staged(kit.id(), A, &[1, 2, 3]), [None, None, None]);
     assert_eq!(kit.staged(id, A, &[]), [None; 0]);
+}
+
+fn an_old_id_is_staged_for_a_chosen_version(kit: &Kit) {
+    for n in 1..4 {
+        let id = CommitId::new(Timestamp::from_micros(n * 1_000_000), [n as u8; 10]);
+        kit.stage(id, A, [write(1, image(99))]);
+        block_on(kit.store().discard_stage(id)).expect("discarded");
+        assert_eq!(kit.staged(id, A, &[1]), [None]);
+        kit.stage(id, A, [write(1, image(n))]);
+        kit.stage(id, A, [write(2, image(n + 1))]);
+        kit.stage(id, B, [write(1, image(n + 2))]);
+        let at = Version::from_seq(kit.head().seq() + n);
+        let draft = kit.draft().id(id).at(at).write(A, [write(3, image(n + 3))]).write(B, []);
+        assert_eq!(kit.commit(&draft).version, at);
+        for (namespace, page, tag) in [(A, 1, n), (A, 2, n + 1), (A, 3, n + 3), (B, 1, n + 2)] {
+            kit.expect(namespace, page, at, at, tag);
+        }
+    }
+}
+
+fn what_a_forgotten_commit_took_stays_as_it_is(kit: &Kit) {
+    let draft = kit.draft().write(A, []);
+    kit.stage(draft.0.id, A, [write(1, image(1))]);
+    let version = kit.commit(&draft).version;
+    kit.ambient.advance(Duration::from_secs(20 * 365 * 24 * 60 * 60));
+    for n in 0..50 {
+        kit.put(7, n);
+    }
+    // Refused or not.
+    let _ = block_on(kit.store().stage(draft.0.id, A, vec![write(1, image(2))]));
+    let _ = block_on(kit.store().discard_stage(draft.0.id));
+    kit.expect(A, 1, version, version, 1);
 }
 
 fn staging_again_replaces(kit: &Kit) {

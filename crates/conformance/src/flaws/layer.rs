@@ -10,9 +10,9 @@ use std::thread;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Commit, CommitId, CommitOutcome, Condition, Durability, LogEntry, LogQuery, NamespaceId,
-    PageImage, PageNo, PageStore, PageStoreExt, PageWrite, Purged, Result, Span, Timestamp,
-    Version, Watermarks,
+    ChangeEntry, Commit, CommitId, CommitOutcome, Condition, Durability, LogEntry, LogQuery,
+    NamespaceId, PageImage, PageNo, PageStore, PageStoreExt, PageWrite, Purged, Result, Span,
+    Timestamp, Version, Watermarks,
 };
 
 use super::{Flaw, Flawed};
@@ -328,6 +328,23 @@ impl Layer for Flawed {
             _ => {}
         }
         Ok(log)
+    }
+
+    async fn changes(
+        &self,
+        inner: &dyn PageStore,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<ChangeEntry>> {
+        let after = match self.flaw {
+            Flaw::ChangesIncludeAfter => Version::from_seq(after.seq().saturating_sub(1)),
+            _ => after,
+        };
+        let mut changes = inner.changes(after, limit).await?;
+        if self.flaw == Flaw::ChangesWithoutMeta {
+            changes.iter_mut().for_each(|change| change.meta.clear());
+        }
+        Ok(changes)
     }
 
     async fn meta_get(&self, inner: &dyn PageStore, key: &[u8]) -> Result<Option<Bytes>> {

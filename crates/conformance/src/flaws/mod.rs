@@ -48,6 +48,8 @@ pub(crate) enum Flaw {
     ScanIncludesAfter,
     PutsNoVersion,
     PurgesTooMuch,
+    ChangesIncludeAfter,
+    ChangesWithoutMeta,
     LosesWrites,
     ShowsUncommitted,
     ReadsFractured,

@@ -13,9 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Ambient, Capabilities, Commit, CommitId, CommitOutcome, Durability, Error, ErrorKind, LogEntry,
-    LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, Span, Version,
-    Watermarks,
+    Ambient, Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Durability, Error,
+    ErrorKind, LogEntry, LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged,
+    Result, Span, Version, Watermarks,
 };
 
 pub use self::fixture::ModelFixture;
@@ -117,7 +117,7 @@ impl PageStore for Model {
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
         let mut state = self.state();
         let oldest = self.ambient.now().as_millis().saturating_sub(KEEP.as_millis() as u64);
-        if commit.id.millis() < oldest {
+        if commit.at.is_none() && commit.id.millis() < oldest {
             return Err(invalid("the commit id is older than ids are kept"));
         }
         let outcome = match state.outcomes.get(&commit.id) {
@@ -182,6 +182,12 @@ impl PageStore for Model {
         } else {
             found.take(query.limit).cloned().collect()
         })
+    }
+
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>> {
+        let state = self.state();
+        let found = state.changes.iter().filter(|change| change.version > after);
+        Ok(found.take(limit).cloned().collect())
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {

@@ -5,8 +5,9 @@ use std::ops::Bound::{Excluded, Included};
 
 use bytes::Bytes;
 use hozo_traits::{
-    Commit, CommitId, CommitOutcome, Committed, Condition, Conflict, Error, ErrorKind, LogEntry,
-    MetaWrite, NamespaceChange, NamespaceId, PageNo, PageRuns, Result, Version, Watermarks,
+    ChangeEntry, Commit, CommitId, CommitOutcome, Committed, Condition, Conflict, Error, ErrorKind,
+    LogEntry, MetaWrite, NamespaceChange, NamespaceId, PageNo, PageRuns, Result, Version,
+    Watermarks,
 };
 
 /// Everything that the store knows.
@@ -15,6 +16,7 @@ pub(super) struct State {
     pub(super) pages: BTreeMap<(NamespaceId, PageNo, Version), Bytes>,
     pub(super) purged: BTreeSet<(NamespaceId, PageNo, Version)>,
     pub(super) log: BTreeMap<(NamespaceId, Version), LogEntry>,
+    pub(super) changes: Vec<ChangeEntry>,
     pub(super) meta: BTreeMap<Bytes, Bytes>,
     pub(super) outcomes: BTreeMap<CommitId, CommitOutcome>,
     pub(super) staged: BTreeMap<(CommitId, NamespaceId, PageNo), Bytes>,
@@ -27,6 +29,7 @@ impl Default for State {
             pages: BTreeMap::new(),
             purged: BTreeSet::new(),
             log: BTreeMap::new(),
+            changes: Vec::new(),
             meta: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             staged: BTreeMap::new(),
@@ -139,17 +142,23 @@ impl State {
                 self.pages.insert((change.namespace, page, version), image);
             }
         }
+        let mut meta = Vec::new();
         for MetaWrite { key, value } in &commit.meta {
             let Some(value) = value else {
                 self.meta.remove(key);
+                meta.push((key.clone(), None));
                 continue;
             };
             let mut bytes = value.bytes.to_vec();
             if let Some(at) = value.version_at {
                 bytes[at..at + Version::LEN].copy_from_slice(version.as_bytes());
             }
-            self.meta.insert(key.clone(), bytes.into());
+            let value = Bytes::from(bytes);
+            self.meta.insert(key.clone(), value.clone());
+            meta.push((key.clone(), Some(value)));
         }
+        let namespaces = commit.namespaces.iter().map(|change| change.namespace).collect();
+        self.changes.push(ChangeEntry { version, time, commit_id: commit.id, namespaces, meta });
         self.staged.retain(|(id, _, _), _| *id != commit.id);
         self.marks.sequenced = version;
         Committed { version, time }

@@ -96,7 +96,7 @@ fn route(path: &str) -> Option<(Whose, Manner)> {
         "ChangeMaster" | "ChangeSource" | "Promote" | "Prune" => Manner::Late,
         // One message asks for all that is said.
         "Watch" | "Replicate" => Manner::Late,
-        "Stream" | "Iterate" | "Follow" | "ServerReflectionInfo" => Manner::Often,
+        "Stream" | "Iterate" | "Follow" | "FollowPages" | "ServerReflectionInfo" => Manner::Often,
         _ => Manner::Once,
     };
     Some((whose, manner))

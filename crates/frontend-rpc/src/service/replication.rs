@@ -5,7 +5,9 @@ mod convert;
 mod ear;
 mod feeding;
 mod follow;
+mod pages;
 mod parts;
+mod pieces;
 mod refusal;
 mod tkrzw;
 
@@ -88,6 +90,18 @@ impl Replication for Service {
         self.0.need_all(&access, Right::Admin)?;
         let replicator = Arc::clone(self.0.replicator()?);
         Ok(Response::new(follow::serve(Call::new(self), access, replicator, requests)))
+    }
+
+    type FollowPagesStream = Answers<FollowPagesResponse>;
+
+    async fn follow_pages(
+        &self,
+        request: Request<Streaming<FollowPagesRequest>>,
+    ) -> Answer<Self::FollowPagesStream> {
+        let (access, requests) = parts(request)?;
+        self.0.need_all(&access, Right::Admin)?;
+        let replicator = Arc::clone(self.0.replicator()?);
+        Ok(Response::new(pages::serve(Call::new(self), access, replicator, requests)))
     }
 
     async fn status(&self, request: Request<StatusRequest>) -> Answer<StatusResponse> {

@@ -25,11 +25,14 @@ mod follow;
 mod inspect;
 mod iterate;
 mod multi;
+mod pages;
 mod queue;
 mod records;
 mod replicate;
 mod replication;
 // That of the server's tests.
+#[path = "../../tests/server/kit/commits.rs"]
+mod commits;
 #[path = "../../tests/server/kit/replicator.rs"]
 mod replicator;
 mod stream;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use hozo::{Plan, Registry};
 use hozo_conformance::Model;
 use hozo_traits::{
-    Ambient, Capabilities, Commit, CommitId, CommitOutcome, Error, ErrorKind, LogEntry, LogQuery,
-    NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, SystemAmbient, Version,
-    Watermarks,
+    Ambient, Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Error, ErrorKind,
+    LogEntry, LogQuery, NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result,
+    SystemAmbient, Version, Watermarks,
 };
 use tempfile::TempDir;
 
@@ -226,6 +226,10 @@ impl PageStore for Gate {
 
     async fn log(&self, query: LogQuery) -> Result<Vec<LogEntry>> {
         self.inner.log(query).await
+    }
+
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>> {
+        self.inner.changes(after, limit).await
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {

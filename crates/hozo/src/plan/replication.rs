@@ -29,6 +29,8 @@ pub struct ReplicationPlan {
     dir: PathBuf,
     follow: Option<String>,
     role: Role,
+    home: bool,
+    namespaces: Vec<String>,
     acknowledge: bool,
     ack: u32,
     ack_timeout: Duration,
@@ -76,6 +78,17 @@ impl ReplicationPlan {
     /// What it is when it first starts; it may be told otherwise while it runs.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether it takes the commits of namespaces if it is one of two masters.
+    pub fn home(&self) -> bool {
+        self.home
+    }
+
+    /// The names of the stores whose namespaces are replicated, in the order of
+    /// the config.
+    pub fn namespaces(&self) -> &[String] {
+        &self.namespaces
     }
 
     /// Whether it counts as a follower of its source: for acknowledgement, and for
@@ -131,13 +144,22 @@ impl ReplicationPlan {
     }
 }
 
-/// The plan of a `[replication.NAME]`; reports what is wrong with it. `stores`
-/// are the directories of stores, with their names and lines.
+/// What the rest of a config says.
+pub(super) struct Rest<'a> {
+    /// The directories of stores, with their names and lines.
+    pub(super) directories: &'a BTreeMap<PathBuf, (String, usize)>,
+    /// The names of all stores.
+    pub(super) stores: &'a [String],
+    /// Those of them that rules about namespaces name.
+    pub(super) mapped: Vec<String>,
+    pub(super) has_dbms: bool,
+}
+
+/// The plan of a `[replication.NAME]`; reports what is wrong with it.
 pub(super) fn check(
     settings: ReplicationSettings<'_>,
     base: &Path,
-    stores: &BTreeMap<PathBuf, (String, usize)>,
-    has_dbms: bool,
+    rest: &Rest<'_>,
     report: &mut Report<'_>,
 ) -> Option<ReplicationPlan> {
     let ReplicationSettings { name, kind, section } = settings;
@@ -151,12 +173,12 @@ pub(super) fn check(
             return None;
         }
     }
-    if !has_dbms {
+    if !rest.has_dbms {
         report
             .missing(section.span.clone(), format!("{} has no DBM to replicate", section.title))
             .note("such as:  [[dbm]]  name = \"casket\"");
     }
-    let plan = ulog(name.into_inner(), section, base, stores, report)?;
+    let plan = ulog(name.into_inner(), section, base, rest, report)?;
     kind.map(|_| plan)
 }
 
@@ -179,7 +201,7 @@ fn ulog(
     name: String,
     section: Section<'_>,
     base: &Path,
-    stores: &BTreeMap<PathBuf, (String, usize)>,
+    rest: &Rest<'_>,
     report: &mut Report<'_>,
 ) -> Option<ReplicationPlan> {
     let (title, span) = (section.title.clone(), section.span.clone());
@@ -187,9 +209,11 @@ fn ulog(
     let mut values = Values { title, span, base, report };
     // All of them, before any of them ends this.
     let server_id = values.server_id(read.server_id);
-    let dir = values.dir(read.dir, stores);
+    let dir = values.dir(read.dir, rest.directories);
     let follow = values.source(read.follow.as_ref());
     let role = values.role(read.role, read.follow.is_some());
+    let home = values.home(read.home, role);
+    let namespaces = values.namespaces(read.namespaces, rest);
     let ack = values.number("ack", read.ack, values::ACK);
     let ack_timeout = values.number("ack_timeout_ms", read.ack_timeout_ms, values::ACK_TIMEOUT_MS);
     let segment_bytes = values.segment_bytes(read.segment_bytes);
@@ -205,6 +229,8 @@ fn ulog(
         dir: dir?,
         follow: follow?,
         role: role?,
+        home: home?,
+        namespaces: namespaces?,
         acknowledge: read.acknowledge.is_none_or(Spanned::into_inner),
         ack: u32::try_from(ack?).ok()?,
         ack_timeout: Duration::from_millis(ack_timeout?),

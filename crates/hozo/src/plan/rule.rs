@@ -26,6 +26,11 @@ impl NamespaceRule {
         &plan.stores[self.store]
     }
 
+    /// The name of that store, one of these.
+    pub(super) fn store_name(&self, names: &[String]) -> Option<String> {
+        names.get(self.store).cloned()
+    }
+
     /// The names that it is about.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern

@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-#[cfg(not(feature = "rpc"))]
-use hozo::traits::ErrorKind;
-use hozo::traits::Role;
 #[cfg(feature = "rpc")]
 use hozo::traits::{Durability, KvStoreExt, exec::block_on};
+use hozo::traits::{ErrorKind, Role};
 use hozo::{Plan, Problems, Registry, ReplicationPlan, Secret, Stack};
 use tempfile::TempDir;
 
@@ -77,6 +75,63 @@ fn who_follows_is_a_follower_unless_a_master() {
     let socket = plan_in(base.path(), "follow = \"unix:run/dbm.sock\"").unwrap();
     let absolute = format!("unix:{}", base.path().join("run/dbm.sock").display());
     assert_eq!(socket.follow(), Some(&*absolute));
+}
+
+#[test]
+fn namespaces_are_those_that_rules_map_unless_others_are_named() {
+    let base = TempDir::new().unwrap();
+    let stores = "[store.a]\nbackend = \"memory\"\n[store.b]\nbackend = \"memory\"\n\
+                  [store.c]\nbackend = \"memory\"\n[[dbm]]\nname = \"casket\"\n";
+    let plan = |keys: &str, rules: &str| {
+        let plan = check_in(base.path(), &format!("{stores}{NEEDED}{keys}\n{rules}")).unwrap();
+        plan.replication().unwrap().namespaces().to_vec()
+    };
+    assert_eq!(plan("", ""), [""; 0]);
+    let rules = "[[namespace]]\nmatch = \"x\"\nstore = \"c\"\n[[namespace]]\nmatch = \"y\"\n\
+                 [[namespace]]\nmatch = \"z\"\nstore = \"c\"\n";
+    assert_eq!(plan("", rules), ["a", "c"]);
+    assert_eq!(plan("namespaces = []", rules), [""; 0]);
+    assert_eq!(plan("namespaces = [\"c\", \"b\"]", rules), ["b", "c"]);
+    assert_eq!(
+        wrong("namespaces = [\"n\", \"m\", \"m\"]"),
+        ["9:15 there is no store `n`", "9:25 `m` is named twice"]
+    );
+}
+
+#[test]
+fn of_two_masters_one_is_the_home() {
+    let base = TempDir::new().unwrap();
+    let home = |keys: &str| plan_in(base.path(), keys).unwrap().home();
+    assert!(!home("follow = \"db2:1978\"\nrole = \"master\""));
+    assert!(home("follow = \"db2:1978\"\nrole = \"master\"\nhome = true"));
+    assert!(home("home = true"));
+    assert_eq!(
+        wrong("follow = \"db2:1978\"\nhome = true"),
+        ["10:8 a follower is not the home of namespaces"]
+    );
+}
+
+/// A process that is not the server: it opens no log, and knows all the same.
+#[test]
+fn who_is_no_server_commits_only_at_the_home() {
+    let base = TempDir::new().unwrap();
+    let stack = |keys: &str| {
+        let rule = "[[namespace]]\nmatch = \"app\"\n";
+        let plan = check_in(base.path(), &format!("{HEADER}{rule}{NEEDED}{keys}\n")).unwrap();
+        Stack::open(plan)
+    };
+    let create = |stack: &Stack| stack.create(&"app".parse().unwrap());
+    create(&stack("")).unwrap();
+    let error = create(&stack("follow = \"db2:1978\"")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
+    assert!(error.to_string().contains("source db2:1978"), "{error}");
+    // It was promoted while it ran.
+    std::fs::create_dir(base.path().join("ulog")).unwrap();
+    std::fs::write(base.path().join("ulog/role"), "hozo role 1\nmaster\n\n").unwrap();
+    create(&stack("follow = \"db2:1978\"")).unwrap();
+    // Of a store that is left out, nothing is known.
+    std::fs::remove_file(base.path().join("ulog/role")).unwrap();
+    create(&stack("follow = \"db2:1978\"\nnamespaces = []")).unwrap();
 }
 
 #[test]

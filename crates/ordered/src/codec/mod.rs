@@ -5,6 +5,7 @@
 
 use hozo_traits::{CommitId, Error, ErrorKind, NamespaceId, PageNo, Result, Timestamp, Version};
 
+pub(crate) mod change;
 pub(crate) mod log;
 pub(crate) mod outcome;
 pub(crate) mod record;

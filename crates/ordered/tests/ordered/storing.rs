@@ -29,9 +29,9 @@ fn a_one_page_commit_is_a_few_small_puts() {
         let Op::Put { key, value, .. } = step else { panic!("puts only: {step:?}") };
         bytes += key.len() + value.len();
     }
-    // Page, log, log by time, commit id, newest version.
-    assert_eq!(steps.len(), 5);
-    assert!(bytes < 250, "{bytes} bytes");
+    // Page, log, log by time, list of changes, commit id, newest version.
+    assert_eq!(steps.len(), 6);
+    assert!(bytes < 290, "{bytes} bytes");
 }
 
 #[test]
@@ -124,6 +124,9 @@ fn old_commit_ids_are_forgotten_and_refused() {
     put(&store, first.clone());
     let first_again = |store: &Store| block_on(store.commit(first.clone()));
     assert_eq!(made(first_again(&store)), Version::from_seq(1));
+    let taken = simple(Durability::Sequenced, 4);
+    block_on(store.stage(taken.id, NS, vec![whole(9, image(4))])).expect("staged");
+    let taken_at = put(&store, taken.clone());
     ambient.advance(Duration::from_secs(30 * 3600));
     let mut later = simple(Durability::Sequenced, 2);
     later.id = id_of(ambient.now().as_millis());
@@ -134,8 +137,12 @@ fn old_commit_ids_are_forgotten_and_refused() {
     // So it is after the clock came back, and after reopening.
     ambient.set(TestAmbient::START);
     assert_eq!(first_again(&store).expect_err("still").kind(), ErrorKind::Invalid);
-    let staged = block_on(store.stage(first.id, NS, vec![whole(1, image(3))]));
+    let staged = block_on(store.stage(taken.id, NS, vec![whole(9, image(3))]));
     assert_eq!(staged.expect_err("it could replace pages").kind(), ErrorKind::Invalid);
+    expect(&store, 9, taken_at, taken_at, &image(4));
+    // There is nothing that this one could replace.
+    block_on(store.stage(first.id, NS, vec![whole(1, image(3))])).expect("staged");
+    block_on(store.discard_stage(first.id)).expect("discarded");
     drop(store);
     let store = open_with(disk.open(), Arc::clone(&ambient));
     assert_eq!(first_again(&store).expect_err("still").kind(), ErrorKind::Invalid);
@@ -143,7 +150,7 @@ fn old_commit_ids_are_forgotten_and_refused() {
     let mut new = simple(Durability::Sequenced, 3);
     new.id = id_of(TestAmbient::START.as_millis() + 1);
     put(&store, new);
-    assert_eq!(made(block_on(store.commit(later))), Version::from_seq(2));
+    assert_eq!(made(block_on(store.commit(later))), Version::from_seq(3));
 }
 
 #[test]
@@ -194,4 +201,36 @@ fn a_store_of_another_format_is_refused() {
         Arc::new(TestAmbient::new(1)),
     ));
     assert_eq!(opened.err().expect("it is refused").kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_store_from_before_there_was_a_list_of_changes_has_one_from_then_on() {
+    use hozo_ordered::LocalEngine;
+    let disk: Arc<Disk> = Arc::default();
+    let store = open(&disk);
+    let old = put(&store, commit(Durability::Durable, vec![whole(1, image(1))]));
+    drop(store);
+    let engine = disk.open();
+    let (space, format) = (Space::System, Bytes::from_static(b"format"));
+    let as_it_was = [
+        Op::Put { space, key: format, value: Bytes::from_static(&[1]) },
+        Op::Delete { space, key: Bytes::from_static(b"changes") },
+        Op::DeleteRange {
+            space: Space::Changes,
+            start: Bytes::new(),
+            end: Bytes::from_static(&[0xff; 20]),
+        },
+    ];
+    engine.apply(&as_it_was).expect("the engine writes");
+    drop(engine);
+    let mut expected = Vec::new();
+    for n in 0..2 {
+        let store = open(&disk);
+        expect(&store, 1, old, old, &image(1));
+        let gone = block_on(store.changes(Version::ZERO, 9)).expect_err("it does not go back");
+        assert_eq!(gone.kind(), ErrorKind::VersionGone);
+        expected.push(put(&store, commit(Durability::Durable, vec![whole(2, image(n))])));
+        let changes = block_on(store.changes(old, 9)).expect("it goes back to there");
+        assert_eq!(changes.iter().map(|change| change.version).collect::<Vec<_>>(), expected);
+    }
 }

@@ -8,8 +8,8 @@ use std::thread;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    Capabilities, Commit, CommitId, CommitOutcome, Condition, LogEntry, LogQuery, NamespaceId,
-    PageImage, PageNo, PageStore, PageWrite, Purged, Result, Version, Watermarks,
+    Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Condition, LogEntry, LogQuery,
+    NamespaceId, PageImage, PageNo, PageStore, PageWrite, Purged, Result, Version, Watermarks,
 };
 
 type Step = Box<dyn FnOnce() + Send>;
@@ -153,6 +153,10 @@ impl PageStore for Probe {
             entries.iter_mut().for_each(|entry| entry.pages = None);
         }
         Ok(entries)
+    }
+
+    async fn changes(&self, after: Version, limit: usize) -> Result<Vec<ChangeEntry>> {
+        self.inner.changes(after, limit).await
     }
 
     async fn meta_get(&self, key: &[u8]) -> Result<Option<Bytes>> {

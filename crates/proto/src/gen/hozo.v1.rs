@@ -272,6 +272,125 @@ pub struct Record {
     #[prost(bytes = "bytes", tag = "2")]
     pub value: ::prost::bytes::Bytes,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowPagesRequest {
+    #[prost(oneof = "follow_pages_request::Request", tags = "1, 2")]
+    pub request: ::core::option::Option<follow_pages_request::Request>,
+}
+/// Nested message and enum types in `FollowPagesRequest`.
+pub mod follow_pages_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Request {
+        #[prost(message, tag = "1")]
+        Hello(super::PagesHello),
+        #[prost(message, tag = "2")]
+        Acknowledge(super::PagesAcknowledge),
+    }
+}
+/// Who follows a store, and from where on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PagesHello {
+    /// 0 if it is no server.
+    #[prost(uint32, tag = "1")]
+    pub server: u32,
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// How the server's status calls it.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "4")]
+    pub acknowledges: bool,
+    /// The store's name.
+    #[prost(string, tag = "5")]
+    pub store: ::prost::alloc::string::String,
+    /// The newest version that the follower has, 10 bytes; empty: none.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub after: ::prost::bytes::Bytes,
+    /// The id of the commit of that version, 16 bytes; empty: not known.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub last: ::prost::bytes::Bytes,
+}
+/// The follower has everything up to this version on stable storage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PagesAcknowledge {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub version: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+/// Some pieces of commits, in order. None, every few seconds, if there are none.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FollowPagesResponse {
+    #[prost(uint32, tag = "1")]
+    pub server: u32,
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Whether the server takes commits of clients.
+    #[prost(bool, tag = "3")]
+    pub home: bool,
+    /// The newest version on its stable storage.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub head: ::prost::bytes::Bytes,
+    #[prost(message, repeated, tag = "5")]
+    pub pieces: ::prost::alloc::vec::Vec<PagesPiece>,
+}
+/// A commit, or a part of one.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PagesPiece {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub version: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub commit_id: ::prost::bytes::Bytes,
+    #[prost(message, repeated, tag = "3")]
+    pub namespaces: ::prost::alloc::vec::Vec<NamespacePages>,
+    /// With the last piece of a commit.
+    #[prost(message, optional, tag = "4")]
+    pub end: ::core::option::Option<PagesEnd>,
+}
+/// Pages of one namespace that a commit wrote.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NamespacePages {
+    #[prost(uint64, tag = "1")]
+    pub namespace: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub pages: ::prost::alloc::vec::Vec<Page>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Page {
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub image: ::prost::bytes::Bytes,
+}
+/// What completes a commit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PagesEnd {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[prost(uint64, tag = "1")]
+    pub time: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub namespaces: ::prost::alloc::vec::Vec<NamespaceShape>,
+    #[prost(message, repeated, tag = "3")]
+    pub meta: ::prost::alloc::vec::Vec<MetaWrite>,
+}
+/// What a namespace is after a commit that wrote it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NamespaceShape {
+    #[prost(uint64, tag = "1")]
+    pub namespace: u64,
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+    #[prost(uint32, tag = "3")]
+    pub page_count: u32,
+}
+/// Metadata; without a value the key was removed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MetaWrite {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub key: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub value: ::core::option::Option<::prost::bytes::Bytes>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -301,6 +420,8 @@ pub struct StatusResponse {
     pub ack: u32,
     #[prost(uint64, tag = "12")]
     pub conflicts: u64,
+    #[prost(message, repeated, tag = "13")]
+    pub pages: ::prost::alloc::vec::Vec<PagesStatus>,
 }
 /// Nested message and enum types in `StatusResponse`.
 pub mod status_response {
@@ -343,6 +464,49 @@ pub mod status_response {
             }
         }
     }
+}
+/// How the replication of one store's namespaces is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PagesStatus {
+    #[prost(string, tag = "1")]
+    pub store: ::prost::alloc::string::String,
+    /// Whether the server takes commits of clients.
+    #[prost(bool, tag = "2")]
+    pub home: bool,
+    /// The newest version on stable storage.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub durable: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "4")]
+    pub source: ::core::option::Option<PagesSource>,
+    #[prost(message, repeated, tag = "5")]
+    pub followers: ::prost::alloc::vec::Vec<PagesFollower>,
+}
+/// How following a store goes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PagesSource {
+    #[prost(enumeration = "source::State", tag = "1")]
+    pub state: i32,
+    #[prost(string, tag = "2")]
+    pub error: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub newest: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "4")]
+    pub behind: u64,
+}
+/// Who follows a store.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PagesFollower {
+    #[prost(uint32, tag = "1")]
+    pub server: u32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub connected: bool,
+    /// Empty if it does not acknowledge.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub has: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "5")]
+    pub behind: u64,
 }
 /// Whom a server follows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -589,6 +753,35 @@ pub mod replication_client {
                 .insert(GrpcMethod::new("hozo.v1.Replication", "Follow"));
             self.inner.streaming(req, path, codec).await
         }
+        /// Follows the namespaces of one store: the first request is `hello`, the first
+        /// answer says how far the store is and has no pieces. Then commits, until
+        /// either side ends it.
+        pub async fn follow_pages(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::FollowPagesRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FollowPagesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hozo.v1.Replication/FollowPages",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hozo.v1.Replication", "FollowPages"));
+            self.inner.streaming(req, path, codec).await
+        }
         /// How replication is.
         pub async fn status(
             &mut self,
@@ -735,6 +928,22 @@ pub mod replication_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::FollowRequest>>,
         ) -> std::result::Result<tonic::Response<Self::FollowStream>, tonic::Status>;
+        /// Server streaming response type for the FollowPages method.
+        type FollowPagesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::FollowPagesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Follows the namespaces of one store: the first request is `hello`, the first
+        /// answer says how far the store is and has no pieces. Then commits, until
+        /// either side ends it.
+        async fn follow_pages(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::FollowPagesRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::FollowPagesStream>,
+            tonic::Status,
+        >;
         /// How replication is.
         async fn status(
             &self,
@@ -878,6 +1087,54 @@ pub mod replication_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FollowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hozo.v1.Replication/FollowPages" => {
+                    #[allow(non_camel_case_types)]
+                    struct FollowPagesSvc<T: Replication>(pub Arc<T>);
+                    impl<
+                        T: Replication,
+                    > tonic::server::StreamingService<super::FollowPagesRequest>
+                    for FollowPagesSvc<T> {
+                        type Response = super::FollowPagesResponse;
+                        type ResponseStream = T::FollowPagesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::FollowPagesRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Replication>::follow_pages(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FollowPagesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

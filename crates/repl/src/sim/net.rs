@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use hozo_log::disk::sim::SimDisk;
 use hozo_traits::{
-    ChangeFeed, Error, ErrorKind, FeedPart, FeedReader, Position, Reader, Result, ServerId,
-    SnapshotPart, SnapshotPlace, SnapshotReader, Start, Timestamp,
+    ChangeFeed, Error, ErrorKind, FeedPart, FeedReader, PageFeed, Position, Reader, Result,
+    ServerId, SnapshotPart, SnapshotPlace, SnapshotReader, Start, Timestamp,
 };
 use parking_lot::Mutex;
 
@@ -260,6 +260,10 @@ impl ChangeFeed for Feed {
     ) -> Result<Box<dyn SnapshotReader>> {
         let inner = self.link.over(self.inner.snapshot(after, reader)).await?;
         Ok(Box::new(Loading { link: self.link.clone(), inner }))
+    }
+
+    fn pages(&self, store: &str) -> Result<Arc<dyn PageFeed>> {
+        self.inner.pages(store)
     }
 }
 

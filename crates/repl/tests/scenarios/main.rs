@@ -1,6 +1,7 @@
 //! What a few servers do together, over real files.
 
 mod kit;
+mod pages;
 
 use hozo_traits::exec::block_on;
 use hozo_traits::{Durability, ErrorKind, FollowState, KvStoreExt, Replicator, Role};

@@ -11,7 +11,7 @@ use hozo::traits::{
 use hozo_client::{Client, ErrorKind};
 use serde_json::{Value, json};
 
-use super::failure;
+use super::{failure, pages};
 use crate::args::repl::{Conflicts, Status};
 use crate::context::Context;
 use crate::exit;
@@ -73,6 +73,7 @@ fn is_settled(status: &ReplicationStatus, followers: usize) -> bool {
     status.source.as_ref().is_none_or(has_all)
         && there >= followers
         && connected.all(|follower| follower.behind == 0)
+        && status.pages.iter().all(|store| pages::is_settled(store, followers))
 }
 
 /// The exit code.
@@ -81,7 +82,9 @@ fn judge(status: &ReplicationStatus) -> u8 {
     match state {
         _ if status.fenced.is_some() => exit::CONFLICT,
         Some((FollowState::Stopped, _)) => exit::CONFLICT,
+        _ if status.pages.iter().any(pages::is_stuck) => exit::CONFLICT,
         Some((FollowState::Connecting, true)) => exit::FAILED,
+        _ if status.pages.iter().any(pages::is_interrupted) => exit::FAILED,
         _ => exit::OK,
     }
 }
@@ -113,6 +116,14 @@ fn show(status: &ReplicationStatus, context: &mut Context) -> Done {
     write!(context.out, "{}", output::facts(&facts))?;
     if !status.followers.is_empty() {
         writeln!(context.out, "\n{}", followers(&status.followers))?;
+    }
+    if !status.pages.is_empty() {
+        writeln!(context.out, "\n{}", pages::list(&status.pages))?;
+    }
+    for store in &status.pages {
+        if let Some(error) = store.source.as_ref().and_then(|source| source.error.as_ref()) {
+            writeln!(context.out, "{}: {error}", store.store)?;
+        }
     }
     Ok(())
 }
@@ -190,6 +201,7 @@ fn view(status: &ReplicationStatus) -> Value {
         "followers": status.followers.iter().map(follower).collect::<Vec<_>>(),
         "ack": status.ack,
         "conflicts": status.conflicts,
+        "namespaces": status.pages.iter().map(pages::view).collect::<Vec<_>>(),
     })
 }
 

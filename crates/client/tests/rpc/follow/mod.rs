@@ -1,6 +1,7 @@
 //! Following servers that say what a test wants.
 
 mod acknowledging;
+mod commits;
 mod connecting;
 pub(crate) mod fake;
 mod hostile;

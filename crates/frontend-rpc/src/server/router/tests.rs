@@ -13,6 +13,7 @@ fn paths_lead_where_they_say() {
         ("/tkrzw_rpc.DBMService/Replicate", Some((Whose::Dbms, Manner::Late))),
         ("/tkrzw_rpc.DBMService/ChangeMaster", Some((Whose::Dbms, Manner::Late))),
         ("/hozo.v1.Replication/Follow", Some((Whose::Replication, Manner::Often))),
+        ("/hozo.v1.Replication/FollowPages", Some((Whose::Replication, Manner::Often))),
         ("/hozo.v1.Replication/Status", Some((Whose::Replication, Manner::Once))),
         ("/hozo.v1.Replication/Conflicts", Some((Whose::Replication, Manner::Once))),
         ("/hozo.v1.Replication/ChangeSource", Some((Whose::Replication, Manner::Late))),

@@ -1,10 +1,12 @@
 //! Between what the traits say and what goes over the wire.
 
+use bytes::Bytes;
 use hozo_proto::hozo_v1 as wire;
 use hozo_traits::{
-    ChangeFeed, ConflictReport, Effect, Error, ErrorKind, FollowState, FollowerStatus, Position,
-    Reach, Reader, ReplicationStatus, Result, Role, ServerId, SnapshotPart, SnapshotPlace,
-    SourceStatus, Start, Timestamp, Update, What,
+    ChangeFeed, ConflictReport, Effect, Error, ErrorKind, FollowState, FollowerStatus,
+    PagesFollower, PagesSource, PagesStatus, Position, Reach, Reader, ReplicationStatus, Result,
+    Role, ServerId, SnapshotPart, SnapshotPlace, SourceStatus, Start, Timestamp, Update, Version,
+    What,
 };
 use prost::Message;
 
@@ -24,11 +26,7 @@ pub(super) enum Begin {
 /// Who follows, and how it wants to begin.
 pub(super) fn hello(hello: wire::Hello) -> Result<(Reader, Begin)> {
     use wire::hello::Start as Said;
-    if hello.name.len() > NAME_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, "a follower's name is shorter")
-            .with("bytes", hello.name.len())
-            .with("most", NAME_BYTES_MAX));
-    }
+    check_name(&hello.name)?;
     let begin = match hello.start {
         Some(Said::After(after)) => Begin::Updates(Start::After(position(after)?)),
         Some(Said::Since(since)) => Begin::Updates(Start::Since(Timestamp::from_micros(since))),
@@ -51,8 +49,17 @@ pub(super) fn hello(hello: wire::Hello) -> Result<(Reader, Begin)> {
     Ok((reader, begin))
 }
 
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(Error::new(ErrorKind::Invalid, "a follower's name is shorter")
+            .with("bytes", name.len())
+            .with("most", NAME_BYTES_MAX));
+    }
+    Ok(())
+}
+
 /// A server; 0 is none.
-fn server(id: u32) -> Result<Option<ServerId>> {
+pub(super) fn server(id: u32) -> Result<Option<ServerId>> {
     if id == 0 { Ok(None) } else { ServerId::new(id).map(Some) }
 }
 
@@ -167,22 +174,64 @@ pub(super) fn status(status: ReplicationStatus) -> wire::StatusResponse {
         followers: status.followers.into_iter().map(follower).collect(),
         ack: status.ack,
         conflicts: status.conflicts,
+        pages: status.pages.into_iter().map(pages_status).collect(),
     }
 }
 
-fn source(source: SourceStatus) -> wire::Source {
+fn pages_status(pages: PagesStatus) -> wire::PagesStatus {
+    let source = |source: PagesSource| wire::PagesSource {
+        state: state(source.state).into(),
+        error: source.error.unwrap_or_default(),
+        newest: to_version(source.newest),
+        behind: source.behind,
+    };
+    let follower = |follower: PagesFollower| wire::PagesFollower {
+        server: follower.server.map_or(0, ServerId::get),
+        name: follower.name,
+        connected: follower.connected,
+        has: follower.has.map(to_version).unwrap_or_default(),
+        behind: follower.behind,
+    };
+    wire::PagesStatus {
+        store: pages.store,
+        home: pages.home,
+        durable: to_version(pages.durable),
+        source: pages.source.map(source),
+        followers: pages.followers.into_iter().map(follower).collect(),
+    }
+}
+
+pub(super) fn to_version(version: Version) -> Bytes {
+    Bytes::copy_from_slice(version.as_bytes())
+}
+
+/// A version; nothing is that before all.
+pub(super) fn version(said: &[u8]) -> Result<Version> {
+    if said.is_empty() {
+        return Ok(Version::ZERO);
+    }
+    let bytes = <[u8; Version::LEN]>::try_from(said);
+    bytes.map(Version::from_bytes).map_err(|_| {
+        Error::new(ErrorKind::Invalid, "a version has 10 bytes").with("given", said.len())
+    })
+}
+
+fn state(state: FollowState) -> wire::source::State {
     use wire::source::State;
-    let state = match source.state {
+    match state {
         FollowState::Connecting => State::Connecting,
         FollowState::Loading => State::Loading,
         FollowState::Following => State::Following,
         FollowState::Stopped => State::Stopped,
-    };
+    }
+}
+
+fn source(source: SourceStatus) -> wire::Source {
     let (loaded, loaded_of) = source.loaded.unwrap_or_default();
     wire::Source {
         address: source.address,
         server: source.server.map_or(0, ServerId::get),
-        state: state.into(),
+        state: state(source.state).into(),
         error: source.error.unwrap_or_default(),
         behind: source.behind,
         lag_us: u64::try_from(source.lag.as_micros()).unwrap_or(u64::MAX),

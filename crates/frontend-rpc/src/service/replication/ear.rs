@@ -4,13 +4,13 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use hozo_proto::hozo_v1::follow_request::Request;
-use hozo_proto::hozo_v1::{FollowRequest, Hello};
-use hozo_traits::Position;
+use hozo_proto::hozo_v1::{FollowPagesRequest, FollowRequest, Hello, PagesHello};
+use hozo_proto::hozo_v1::{follow_pages_request, follow_request};
+use hozo_traits::{Position, Version};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
-use super::convert::position;
+use super::convert::{position, version};
 use super::refusal::refusal;
 use crate::service::access::Access;
 use crate::service::answers::{Next, Requests, stopped};
@@ -18,9 +18,23 @@ use crate::service::answers::{Next, Requests, stopped};
 /// Acknowledgements that are taken in a row before others have their turn.
 const ROW_MAX: usize = 64;
 
+/// What a follower says: first who it is, then what it has.
+pub(super) trait Said: Sized {
+    /// Who it is.
+    type Hello;
+    /// What it has on stable storage.
+    type Has;
+
+    /// Its hello, if it is one.
+    fn hello(self) -> Option<Self::Hello>;
+
+    /// What it has; an error if it says something else.
+    fn has(self) -> Result<Self::Has, Status>;
+}
+
 /// Hears one follower.
-pub(super) struct Ear {
-    requests: Requests<FollowRequest>,
+pub(super) struct Ear<Q: Said> {
+    requests: Requests<Q>,
     access: Access,
     /// Whether there may be more to hear.
     open: bool,
@@ -29,34 +43,35 @@ pub(super) struct Ear {
 }
 
 /// What a follower has on stable storage, and the epoch that it knows.
-pub(super) struct Acknowledged {
-    pub(super) position: Position,
+pub(super) struct Acknowledged<P = Position> {
+    pub(super) position: P,
     pub(super) epoch: u64,
 }
 
 /// What came first.
-pub(super) enum Heard<T> {
+pub(super) enum Heard<T, H> {
     /// What was waited for.
     Done(T),
     /// The follower said so.
-    Said(Acknowledged),
+    Said(H),
     /// Nothing in the time.
     Nothing,
 }
 
-impl Ear {
-    pub(super) fn new(requests: Requests<FollowRequest>, access: Access) -> Self {
+impl<Q: Said> Ear<Q> {
+    pub(super) fn new(requests: Requests<Q>, access: Access) -> Self {
         Ear { requests, access, open: true, was_first: false }
     }
 
     /// What a follower says first.
-    pub(super) async fn hello(&mut self) -> Result<Hello, Status> {
+    pub(super) async fn hello(&mut self) -> Result<Q::Hello, Status> {
         let next = self.requests.next().await?;
         self.access.holds()?;
-        match next {
-            Next::Request(FollowRequest { request: Some(Request::Hello(hello)) }) => Ok(hello),
-            _ => Err(Status::invalid_argument("what a follower says first is a hello")),
-        }
+        let hello = match next {
+            Next::Request(request) => request.hello(),
+            _ => None,
+        };
+        hello.ok_or_else(|| Status::invalid_argument("what a follower says first is a hello"))
     }
 
     /// Waits until the future is ready, or the follower says something, or until
@@ -65,7 +80,7 @@ impl Ear {
         &mut self,
         end: Instant,
         future: impl Future<Output = T>,
-    ) -> Result<Heard<T>, Status> {
+    ) -> Result<Heard<T, Q::Has>, Status> {
         let mut future = pin!(future);
         // In turn, so that neither keeps the other from being looked at.
         self.was_first = !self.was_first;
@@ -94,12 +109,12 @@ impl Ear {
         }
     }
 
-    fn poll_said(&mut self, context: &mut Context<'_>) -> Poll<Result<Acknowledged, Status>> {
+    fn poll_said(&mut self, context: &mut Context<'_>) -> Poll<Result<Q::Has, Status>> {
         if !self.open {
             return Poll::Pending;
         }
         match ready!(self.requests.poll_next(context))? {
-            Next::Request(request) => Poll::Ready(acknowledged(request)),
+            Next::Request(request) => Poll::Ready(request.has()),
             Next::NotYet => Poll::Pending,
             Next::End => {
                 self.open = false;
@@ -109,10 +124,10 @@ impl Ear {
     }
 
     /// The last of those that have arrived: it says all that those before it say.
-    async fn rest_of_row(&mut self, mut said: Acknowledged) -> Result<Acknowledged, Status> {
+    async fn rest_of_row(&mut self, mut said: Q::Has) -> Result<Q::Has, Status> {
         for _ in 1..ROW_MAX {
             match self.requests.arrived().await? {
-                Next::Request(request) => said = acknowledged(request)?,
+                Next::Request(request) => said = request.has()?,
                 Next::NotYet => return Ok(said),
                 Next::End => {
                     self.open = false;
@@ -125,15 +140,56 @@ impl Ear {
     }
 }
 
-fn acknowledged(request: FollowRequest) -> Result<Acknowledged, Status> {
-    let wrong = Status::invalid_argument;
-    match request.request {
-        Some(Request::Acknowledge(said)) => {
-            let at = said.position.ok_or_else(|| wrong("an acknowledgement says up to where"))?;
-            let position = position(at).map_err(|error| refusal(&error))?;
-            Ok(Acknowledged { position, epoch: said.epoch })
+const HELLO_AGAIN: &str = "a hello is said once, and first";
+const WHAT_IS_SAID: &str = "a follower says hello, and what it has";
+
+impl Said for FollowRequest {
+    type Hello = Hello;
+    type Has = Acknowledged;
+
+    fn hello(self) -> Option<Hello> {
+        match self.request {
+            Some(follow_request::Request::Hello(hello)) => Some(hello),
+            _ => None,
         }
-        Some(Request::Hello(_)) => Err(wrong("a hello is said once, and first")),
-        None => Err(wrong("a follower says hello, and what it has")),
+    }
+
+    fn has(self) -> Result<Acknowledged, Status> {
+        use follow_request::Request;
+        let wrong = Status::invalid_argument;
+        match self.request {
+            Some(Request::Acknowledge(said)) => {
+                let at = said.position;
+                let at = at.ok_or_else(|| wrong("an acknowledgement says up to where"))?;
+                let position = position(at).map_err(|error| refusal(&error))?;
+                Ok(Acknowledged { position, epoch: said.epoch })
+            }
+            Some(Request::Hello(_)) => Err(wrong(HELLO_AGAIN)),
+            None => Err(wrong(WHAT_IS_SAID)),
+        }
+    }
+}
+
+impl Said for FollowPagesRequest {
+    type Hello = PagesHello;
+    type Has = Acknowledged<Version>;
+
+    fn hello(self) -> Option<PagesHello> {
+        match self.request {
+            Some(follow_pages_request::Request::Hello(hello)) => Some(hello),
+            _ => None,
+        }
+    }
+
+    fn has(self) -> Result<Acknowledged<Version>, Status> {
+        use follow_pages_request::Request;
+        match self.request {
+            Some(Request::Acknowledge(said)) => {
+                let position = version(&said.version).map_err(|error| refusal(&error))?;
+                Ok(Acknowledged { position, epoch: said.epoch })
+            }
+            Some(Request::Hello(_)) => Err(Status::invalid_argument(HELLO_AGAIN)),
+            None => Err(Status::invalid_argument(WHAT_IS_SAID)),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hozo_proto::hozo_v1::follow_response::Response;
-use hozo_proto::hozo_v1::{FollowResponse, Part};
+use hozo_proto::hozo_v1::{FollowRequest, FollowResponse, Part};
 use hozo_traits::{ChangeFeed, FeedReader};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ pub(super) struct Feeding {
     pub(super) service: Service,
     pub(super) feed: Arc<dyn ChangeFeed>,
     pub(super) reader: Box<dyn FeedReader>,
-    pub(super) ear: Ear,
+    pub(super) ear: Ear<FollowRequest>,
     pub(super) parts: Parts,
 }
 

@@ -71,7 +71,7 @@ async fn welcome(feed: &dyn ChangeFeed, out: &Out<FollowResponse>) {
 /// Gives all records of a snapshot, and its end.
 async fn give_all(
     service: &Inner,
-    mut ear: Ear,
+    mut ear: Ear<FollowRequest>,
     mut snapshot: Box<dyn SnapshotReader>,
     out: &Out<FollowResponse>,
 ) -> Result<(), Status> {

@@ -18,6 +18,10 @@ fn replicating(log: &Log) -> (Service, Replication) {
     (service, client)
 }
 
+fn version(seq: u64) -> Bytes {
+    Bytes::copy_from_slice(hozo_traits::Version::from_seq(seq).as_bytes())
+}
+
 /// How following `db0` goes.
 pub(super) fn source() -> SourceStatus {
     SourceStatus {
@@ -63,6 +67,24 @@ async fn the_status_has_all_that_is_known() {
         followers: vec![follower],
         ack: 1,
         conflicts: 5,
+        pages: vec![wire::PagesStatus {
+            store: "main".into(),
+            home: false,
+            durable: version(6),
+            source: Some(wire::PagesSource {
+                state: wire::source::State::Following.into(),
+                error: "once".into(),
+                newest: version(7),
+                behind: 1,
+            }),
+            followers: vec![wire::PagesFollower {
+                server: 2,
+                name: "db2:1978".into(),
+                connected: true,
+                has: version(5),
+                behind: 1,
+            }],
+        }],
     };
     assert_eq!(status, expected);
     log.change(|state| state.follows = Some(source()));

@@ -1,6 +1,7 @@
 //! A server over stores in memory, and a client that says what it is told.
 
 mod client;
+pub(crate) mod commits;
 mod log;
 pub(crate) mod replicator;
 mod store;

@@ -6,15 +6,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hozo_traits::{
-    ChangeFeed, ConflictReport, Effect, Error, ErrorKind, FeedPart, FeedReader, FollowerStatus,
-    Position, Reach, Reader, ReplicationStatus, Replicator, Result, Role, ServerId, SnapshotPart,
-    SnapshotPlace, SnapshotReader, SourceStatus, Start, Timestamp, Update, What,
+    ChangeFeed, ConflictReport, Effect, Error, ErrorKind, FeedPart, FeedReader, FollowState,
+    FollowerStatus, PageFeed, PagesFollower, PagesSource, PagesStatus, Position, Reach, Reader,
+    ReplicationStatus, Replicator, Result, Role, ServerId, SnapshotPart, SnapshotPlace,
+    SnapshotReader, SourceStatus, Start, Timestamp, Update, Version, What,
 };
 use tokio::sync::watch;
 
+use super::commits::Commits;
+
 /// A log in memory, and what was done with it. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Log(Arc<watch::Sender<State>>);
+pub(crate) struct Log(pub(super) Arc<watch::Sender<State>>);
 
 #[derive(Clone, Default)]
 pub(crate) struct State {
@@ -47,6 +50,8 @@ pub(crate) struct State {
     pub(crate) has_no_log: bool,
     pub(crate) follows: Option<SourceStatus>,
     pub(crate) conflicts: Vec<ConflictReport>,
+    /// Of its store `main`.
+    pub(crate) commits: Commits,
 }
 
 pub(crate) fn server(id: u32) -> ServerId {
@@ -188,6 +193,10 @@ impl ChangeFeed for Log {
             position: Position::default(),
             next: 0,
         }))
+    }
+
+    fn pages(&self, store: &str) -> Result<Arc<dyn PageFeed>> {
+        self.pages_of(store)
     }
 }
 
@@ -332,6 +341,24 @@ impl Replicator for Log {
             }],
             ack: 1,
             conflicts: 5,
+            pages: vec![PagesStatus {
+                store: "main".into(),
+                home: false,
+                durable: Version::from_seq(6),
+                source: Some(PagesSource {
+                    state: FollowState::Following,
+                    error: Some("once".into()),
+                    newest: Version::from_seq(7),
+                    behind: 1,
+                }),
+                followers: vec![PagesFollower {
+                    server: Some(server(2)),
+                    name: "db2:1978".into(),
+                    connected: true,
+                    has: Some(Version::from_seq(5)),
+                    behind: 1,
+                }],
+            }],
         }
     }
 

@@ -10,8 +10,8 @@ use hozo_pages::When;
 use hozo_traits::{Role, ServerId};
 use toml::Spanned;
 
-use super::super::path;
-use super::source;
+use super::super::{path, store};
+use super::{Rest, source};
 use crate::problem::{listed, nearest};
 use crate::secret::Secret;
 use crate::text::Report;
@@ -149,6 +149,47 @@ impl Values<'_, '_, '_> {
             }
         }
         None
+    }
+
+    pub(super) fn home(
+        &mut self,
+        given: Option<Spanned<bool>>,
+        role: Option<Role>,
+    ) -> Option<bool> {
+        let Some(given) = given else { return Some(false) };
+        if *given.get_ref() && role == Some(Role::Follower) {
+            self.report
+                .add(given.span(), "a follower is not the home of namespaces")
+                .note("the home is a master; of two masters (`role = \"master\"`), one of both");
+            return None;
+        }
+        Some(given.into_inner())
+    }
+
+    /// The stores whose namespaces are replicated, in the order of the config.
+    pub(super) fn namespaces(
+        &mut self,
+        given: Option<Vec<Spanned<String>>>,
+        rest: &Rest<'_>,
+    ) -> Option<Vec<String>> {
+        let in_order = |wanted: &[String]| {
+            rest.stores.iter().filter(|name| wanted.contains(name)).cloned().collect()
+        };
+        let Some(given) = given else { return Some(in_order(&rest.mapped)) };
+        let mut wanted = Vec::new();
+        let mut all = true;
+        for name in given {
+            let Some(_) = store::place(Some(&name), rest.stores, self.report) else {
+                all = false;
+                continue;
+            };
+            if wanted.contains(name.get_ref()) {
+                self.report.add(name.span(), format!("`{}` is named twice", name.get_ref()));
+                all = false;
+            }
+            wanted.push(name.into_inner());
+        }
+        all.then(|| in_order(&wanted))
     }
 
     pub(super) fn number(
