@@ -106,7 +106,7 @@ impl Layer for Slow {
         pages: &[PageNo],
         at: Version,
     ) -> Result<Vec<Option<PageImage>>> {
-        let mut ready = self.0.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let mut ready = self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         poll_fn(|context| {
             context.waker().wake_by_ref();
             if std::mem::replace(&mut ready, true) { Poll::Ready(()) } else { Poll::Pending }
