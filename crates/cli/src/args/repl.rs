@@ -139,7 +139,8 @@ pub(crate) struct Prune {
 
 /// Copy the DBMs of a server that runs to a directory, or bring such a copy up to date.
 ///
-/// The first time all records are copied, the next time what has changed since; either
+/// With --namespaces the namespaces of stores as well, with their history, at the same
+/// versions. The first time all records are copied, the next time what has changed since; either
 /// goes on where it was interrupted. The server is not stopped meanwhile, and the copy does
 /// not count as one of its followers: it is loaded anew if the server's log does not reach
 /// back to it.
@@ -152,6 +153,7 @@ pub(crate) struct Prune {
 ///   hozo repl pull --address db1:1978 --to backup
 ///   hozo repl pull --to backup
 ///   hozo repl pull --to backup --wait 60
+///   hozo repl pull --address db1:1978 --to backup --namespaces main
 ///
 /// JSON: {"dir", "source", "head": [{"server", "updates"}], "newest", "items", "up_to_date"}.
 #[derive(Args, Debug)]
@@ -163,6 +165,9 @@ pub(crate) struct Pull {
     /// Of a new copy: what keeps its records.
     #[arg(long, value_name = "NAME", default_value = hozo::DEFAULT_BACKEND)]
     pub(crate) backend: String,
+    /// Of a new copy: the stores of the server whose namespaces are copied.
+    #[arg(long, value_name = "STORES", value_delimiter = ',')]
+    pub(crate) namespaces: Vec<String>,
     /// Of a new copy: its server id, by chance unless given. No server that it hears of
     /// may have the same.
     #[arg(long, value_name = "ID", value_parser = value_parser!(u32).range(1..=2_147_483_647))]

@@ -7,9 +7,6 @@ use crate::output;
 
 /// Whether the store has all that its source has, and its followers all that it has.
 pub(super) fn is_settled(store: &PagesStatus, followers: usize) -> bool {
-    let has_all = |source: &PagesSource| {
-        source.state == FollowState::Following && source.error.is_none() && source.behind == 0
-    };
     let mut connected = store.followers.iter().filter(|follower| follower.connected);
     let there = connected.clone().filter(|follower| follower.has.is_some()).count();
     // The home of two masters follows nobody, and the other master follows it.
@@ -18,9 +15,27 @@ pub(super) fn is_settled(store: &PagesStatus, followers: usize) -> bool {
         && connected.all(|follower| follower.behind == 0)
 }
 
+/// Whether all that the source has is here.
+fn has_all(source: &PagesSource) -> bool {
+    source.state == FollowState::Following && source.error.is_none() && source.behind == 0
+}
+
+/// Whether following has begun, and all that the source has is here.
+pub(super) fn is_whole(store: &PagesStatus) -> bool {
+    store.source.as_ref().is_some_and(has_all)
+}
+
 /// Whether somebody has to do something.
 pub(super) fn is_stuck(store: &PagesStatus) -> bool {
     store.source.as_ref().is_some_and(|source| source.state == FollowState::Stopped)
+}
+
+/// Why it does not go on by itself, if it does not.
+pub(super) fn stopped(store: &PagesStatus) -> Option<String> {
+    is_stuck(store).then(|| {
+        let error = store.source.as_ref().and_then(|source| source.error.as_deref());
+        format!("namespaces of {}: {}", store.store, error.unwrap_or("following has stopped"))
+    })
 }
 
 /// Whether the source cannot be reached just now.

@@ -11,7 +11,7 @@ use hozo::{Plan, Registry};
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::{failure, status};
+use super::{failure, pages, status};
 use crate::args::repl::Pull;
 use crate::args::server::Server;
 use crate::context::{CONFIG_FILE, Context};
@@ -73,16 +73,19 @@ async fn pull(
     let patience = server.timeout.map_or(CONNECT, Duration::from_secs_f64);
     let wait = Duration::from_secs_f64(args.wait);
     let (mut reached, mut quiet_since) = (Instant::now(), None);
-    let mut last = begun;
+    let mut last = (0, None);
     loop {
         let status = replicator.status();
-        let now = updates(&status);
-        let items = now.saturating_sub(begun);
+        let items = updates(&status).saturating_sub(begun);
+        let now = (items, status.pages.iter().map(|store| store.durable).max());
         if now != last {
             (last, quiet_since) = (now, None);
         }
         if args.items.is_some_and(|enough| items >= enough) {
             return Ok(status.source.is_some_and(|source| has_all(&source)));
+        }
+        if let Some(why) = status.pages.iter().find_map(pages::stopped) {
+            return Err(Failure::new(exit::CONFLICT, "the copy cannot go on").because(why));
         }
         match &status.source {
             Some(source) if source.state == FollowState::Stopped => return Err(stopped(source)),
@@ -94,7 +97,7 @@ async fn pull(
             Some(source) => {
                 reached = Instant::now();
                 show(&bar, source, items);
-                if has_all(source) {
+                if has_all(source) && status.pages.iter().all(pages::is_whole) {
                     let since = *quiet_since.get_or_insert(reached);
                     if since.elapsed() >= wait {
                         return Ok(true);

@@ -9,7 +9,7 @@ use hozo_client::Connector;
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::super::super::remote;
-use super::super::super::toml::Toml;
+use super::super::super::toml::{Toml, quoted};
 use super::super::failure;
 use crate::args::repl::Pull;
 use crate::args::server::{Auth, Server};
@@ -74,9 +74,17 @@ fn config(
     to.comment(&format!("A copy of the DBMs of {address}."));
     to.comment("`hozo repl pull --to DIR` brings it up to date.");
     to.gap();
-    to.section("[store.main]");
-    to.text_key("backend", &args.backend);
-    to.text_key("path", "data");
+    let main = ["main".to_owned()];
+    let stores = if args.namespaces.is_empty() { &main[..] } else { &args.namespaces };
+    for (place, store) in stores.iter().enumerate() {
+        if place > 0 {
+            to.gap();
+        }
+        to.section(&format!("[store.{}]", quoted(store)));
+        to.text_key("backend", &args.backend);
+        let directory = if place == 0 { "data".to_owned() } else { format!("data-{place}") };
+        to.text_key("path", &directory);
+    }
     for dbm in dbms {
         to.gap();
         to.section("[[dbm]]");
@@ -88,6 +96,10 @@ fn config(
     to.key("server_id", args.server_id.unwrap_or_else(by_chance));
     to.text_key("dir", "ulog");
     to.text_key("follow", address);
+    if !args.namespaces.is_empty() {
+        let names: Vec<String> = args.namespaces.iter().map(|name| quoted(name)).collect();
+        to.key("namespaces", format!("[{}]", names.join(", ")));
+    }
     to.comment("It comes now and then: nobody waits for it.");
     to.key("acknowledge", false);
     to.text_key("keep", "1h");
