@@ -54,7 +54,7 @@ impl<E: OrderedEngine> OrderedPages<E> {
                     (_, Some(change))
                         if part as usize == change.meta.len() + 1 && parts_left > 0 =>
                     {
-                        change.meta.push(codec::decode_meta(&value)?);
+                        change.meta.push(codec::decode_meta(version, &value)?);
                         parts_left -= 1;
                     }
                     _ => return Err(lacks_parts(version)),

@@ -69,7 +69,7 @@ impl StoreFixture for Bulky {
     fn open(&self, dir: &Path, ambient: Arc<dyn Ambient>) -> Result<Arc<dyn Store>> {
         let engine = Shared(self.0.open_engine(dir)?);
         // All that is staged is a bulk, and all is staged that does not fit.
-        let limits = Limits { batch_bytes_max: 400 << 10, pointers_max: 0, ..engine.limits() };
+        let limits = Limits { batch_bytes_max: 800 << 10, pointers_max: 0, ..engine.limits() };
         let config = OrderedPagesConfig { strict: Some(limits), ..OrderedPagesConfig::default() };
         Ok(Arc::new(exec::block_on(OrderedStore::open(engine, config, ambient))?))
     }

@@ -2,8 +2,10 @@
 
 use hozo_ordered::{KeyRange, Space};
 
-/// The space that is the engine's own: marks of writes. Behind those of `Space`.
-const MARKS: u8 = 8;
+/// The space that is the engine's own: marks of writes. The last number below every
+/// character, with room for more of `Space`.
+const MARKS: u8 = 31;
+const _: () = assert!(Space::ALL.len() <= MARKS as usize, "a space has the number of the marks");
 
 /// The keys of one store.
 pub(super) struct Keys {
