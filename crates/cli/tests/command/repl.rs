@@ -249,3 +249,36 @@ fn a_copy_is_pulled_and_brought_up_to_date() {
     said.fails(1, &["cannot be reached"]);
     assert_eq!(get("China").ok(), "Beijing\n");
 }
+
+#[test]
+fn namespaces_are_pulled_with_their_history() {
+    let mut master = Server::start(1, "namespaces = [\"main\"]");
+    let sql = |home: &Home, config: &str, name: &str, sql: &str| {
+        home.run(["--config", config, "sql", name, sql]).ok()
+    };
+    // Another process cannot have the store while it is served.
+    master.stop();
+    master.home.run(["ns", "create", "app"]).ok();
+    for row in ["CREATE TABLE t(x)", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"] {
+        sql(&master.home, "hozo.toml", "app", row);
+    }
+    let log = master.home.run(["ns", "log", "app", "--json"]).ok();
+    master.again();
+    let copy = Home::empty();
+    let address = master.address();
+    let pull =
+        |args: &[&str]| copy.run([&["repl", "pull", "--to", "copy", "--json"], args].concat()).ok();
+    pull(&["--address", &address, "--namespaces", "main"]);
+    let read = |name: &str| sql(&copy, "copy/hozo.toml", name, "SELECT count(*) FROM t");
+    assert!(read("app").contains('2'), "{}", read("app"));
+    // The same versions, back to the first.
+    assert_eq!(copy.run(["--config", "copy/hozo.toml", "ns", "log", "app", "--json"]).ok(), log);
+    let write = ["--config", "copy/hozo.toml", "sql", "app", "INSERT INTO t VALUES (3)"];
+    assert!(copy.run(write).code != 0, "it is a copy");
+
+    master.stop();
+    sql(&master.home, "hozo.toml", "app", "INSERT INTO t VALUES (3)");
+    master.again();
+    pull(&[]);
+    assert!(read("app").contains('3'), "{}", read("app"));
+}
