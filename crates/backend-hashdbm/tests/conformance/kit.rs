@@ -1,9 +1,9 @@
 //! A store whose content is known, and what must be left of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use bytes::Bytes;
 use hozo_backend_hashdbm::{Config, Findings, Hashdbm};
@@ -374,17 +374,37 @@ impl Sample {
     }
 }
 
+/// Into an empty directory. A store that is in use renames and removes files: when
+/// one is gone that was just listed, all is copied again, so that it is of one moment.
 pub(crate) fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&to).unwrap();
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
+    for _ in 0..1000 {
+        match try_copy(from, to) {
+            Ok(()) => return,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                for entry in fs::read_dir(to).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                        .unwrap();
+                }
+            }
+            Err(e) => panic!("{} cannot be copied: {e}", from.display()),
         }
     }
+    panic!("{} changes faster than it can be copied", from.display());
+}
+
+fn try_copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&to)?;
+            try_copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Changes a file's bytes.
