@@ -9,14 +9,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hozo_traits::{Error, ErrorKind, Result};
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
@@ -43,6 +43,10 @@ pub struct Lock {
 struct Entry {
     directory: (u64, u64),
     pid: u32,
+    /// While it is open, the inode is no other directory's, though this one may have
+    /// been removed. It is closed after the entry is gone: with the file of the lock
+    /// closed and the entry still there, a new directory could seem to be open.
+    _held: File,
 }
 
 impl Drop for Entry {
@@ -109,8 +113,15 @@ impl Lock {
 
 impl Entry {
     fn register(directory: &Path) -> Result<Entry> {
-        let about = std::fs::metadata(directory)
-            .map_err(|e| io_error(e, "the store's directory cannot be read", directory))?;
+        let unreadable = |e| io_error(e, "the store's directory cannot be read", directory);
+        // Only as a place: that needs no right to list it.
+        let place = (OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC).bits();
+        let held = OpenOptions::new()
+            .read(true)
+            .custom_flags(place as i32)
+            .open(directory)
+            .map_err(unreadable)?;
+        let about = held.metadata().map_err(unreadable)?;
         let key = (about.dev(), about.ino());
         let pid = std::process::id();
         let mut open = registry();
@@ -122,7 +133,7 @@ impl Entry {
             .with("path", directory.display()));
         }
         open.insert(key, pid);
-        Ok(Entry { directory: key, pid })
+        Ok(Entry { directory: key, pid, _held: held })
     }
 }
 
