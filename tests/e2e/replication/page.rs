@@ -46,6 +46,8 @@ const PRINTED: &[(&str, &[&str])] = &[
         &["role       master", "epoch      2", "server 2  connected", "server 3  connected"],
     ),
     ("repl prune --address 127.0.0.1:1978 -3D", &["freed 0"]),
+    ("--config backup/hozo.toml dbm get Korea", &["Seoul\n"]),
+    ("--config backup/hozo.toml dbm get Korea", &["Busan\n"]),
     (
         "repl status --address 127.0.0.1:1979 --wait 60 --followers 1",
         &["role       dual master", "source     127.0.0.1:1978 (server 1)"],
