@@ -95,7 +95,7 @@ impl Rounds {
     /// Does what is to be done now.
     pub(crate) fn go(&mut self, shared: &Shared) {
         // A deadline may have passed.
-        shared.followers.changed.tell();
+        shared.followers.roster.changed.tell();
         if let Some(from) = shared.unsettled.from()
             && let Err(error) = shared.settle(from)
         {

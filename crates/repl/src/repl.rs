@@ -181,24 +181,17 @@ fn served(config: &Config, pages: Vec<Arc<HomedPages>>, running: &Running) -> Re
     Ok(Pages { home, stores: pages.iter().map(|one| Arc::clone(&one.store)).collect() })
 }
 
-/// What a server is when it starts: as the config says, unless that was changed
-/// while it ran.
+/// What a server is when it starts; says if that is not what the config says.
 fn standing(config: &Config, file: Option<RoleFile>) -> Standing {
-    let (role, source) = match file {
-        Some(RoleFile { role, source }) => {
-            if (role, &source) != (config.role, &config.follow) {
-                tracing::warn!(
-                    role = role.as_str(),
-                    source,
-                    "it goes on as it was told while it ran, not as the config says"
-                );
-            }
-            (role, source)
-        }
-        None => (config.role, config.follow.clone()),
-    };
-    let skew_ms = config.timestamp_skew_ms;
-    Standing { role, source, skew_ms, fenced: None, stopped: false }
+    let standing = Standing::at_rest(config, file);
+    if (standing.role, &standing.source) != (config.role, &config.follow) {
+        tracing::warn!(
+            role = standing.role.as_str(),
+            source = standing.source,
+            "it goes on as it was told while it ran, not as the config says"
+        );
+    }
+    standing
 }
 
 /// After a power cut the records may have updates for which nobody waited and

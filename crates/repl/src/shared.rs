@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::Config;
 use crate::clock::Clock;
 use crate::follow::Follow;
-use crate::followers::Followers;
+use crate::followers::{Followers, Held, Wanted};
 use crate::gate::Gate;
 use crate::inflight::Inflight;
 use crate::merge::Contest;
@@ -159,20 +159,9 @@ impl Shared {
     #[cold]
     fn no_writes(&self) -> Error {
         let standing = self.standing.lock();
-        if standing.stopped {
-            return Error::new(ErrorKind::Unavailable, "the server stops");
-        }
-        if let Some(why) = &standing.fenced {
-            return Error::new(ErrorKind::ReadOnly, why.clone());
-        }
-        let error = Error::new(
-            ErrorKind::ReadOnly,
-            "this server is a follower: write to its source, or promote it",
-        );
-        match &standing.source {
-            Some(source) => error.with("source", source),
-            None => error,
-        }
+        standing.refused().unwrap_or_else(|| {
+            standing.elsewhere("this server is a follower: write to its source, or promote it")
+        })
     }
 
     /// Changes what this server is, and remembers it for the next time if
@@ -217,29 +206,11 @@ impl Shared {
         within: Duration,
     ) -> Result<()> {
         let me = self.ulog.me();
-        let deadline = self.clock.now().saturating_add(within);
-        let look = || {
-            let having = self.followers.having(me, seq);
-            let fenced = !self.writes.load(Ordering::Acquire);
-            let over = having >= followers || fenced || self.clock.now() >= deadline;
-            over.then_some((having, fenced))
-        };
-        let (having, fenced) = self.followers.changed.until(look).await;
-        if having >= followers {
-            return Ok(());
-        }
-        let error = match fenced {
-            true => self.no_writes(),
-            false => Error::new(
-                ErrorKind::TimedOut,
-                "the update is made and durable here, but not enough followers have it; it is \
-                 unknown which of them will",
-            ),
-        };
-        Err(error
-            .with("followers_having_it", having)
-            .with("followers_wanted", followers)
-            .with("update", seq))
+        let wanted = Wanted { followers, within, clock: &self.clock, what: "update" };
+        let has = |held: &Held| held.reaches(me, seq);
+        let acknowledged =
+            self.followers.roster.acknowledged(wanted, has, || self.refuse_writes()).await;
+        acknowledged.map_err(|error| error.with("update", seq))
     }
 
     async fn redo(&self, update: &Update) -> Result<()> {
@@ -343,7 +314,35 @@ pub(crate) fn keys_of(effects: &[Effect]) -> Vec<Bytes> {
 }
 
 impl Standing {
+    /// What a server is when it starts: as the config says, unless that was changed
+    /// while it ran.
+    pub(crate) fn at_rest(config: &Config, told: Option<RoleFile>) -> Standing {
+        let (role, source) = match told {
+            Some(RoleFile { role, source }) => (role, source),
+            None => (config.role, config.follow.clone()),
+        };
+        let skew_ms = config.timestamp_skew_ms;
+        Standing { role, source, skew_ms, fenced: None, stopped: false }
+    }
+
     fn takes_writes(&self) -> bool {
         self.role.takes_writes() && self.fenced.is_none() && !self.stopped
+    }
+
+    /// Why nothing is taken of clients, where that has nothing to do with the role.
+    pub(crate) fn refused(&self) -> Option<Error> {
+        if self.stopped {
+            return Some(Error::new(ErrorKind::Unavailable, "the server stops"));
+        }
+        self.fenced.as_ref().map(|why| Error::new(ErrorKind::ReadOnly, why.clone()))
+    }
+
+    /// The error for what is to be done at another server, with whom this one follows.
+    pub(crate) fn elsewhere(&self, message: &'static str) -> Error {
+        let error = Error::new(ErrorKind::ReadOnly, message);
+        match &self.source {
+            Some(source) => error.with("source", source),
+            None => error,
+        }
     }
 }

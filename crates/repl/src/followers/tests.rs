@@ -1,5 +1,9 @@
-use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hozo_traits::Reach;
+
+use super::*;
 
 fn server(id: u32) -> ServerId {
     ServerId::new(id).unwrap()
@@ -14,26 +18,30 @@ fn has(seq: u64) -> Position {
     [(server(1), Reach { seq, digest: 0 })].into_iter().collect()
 }
 
+fn having(followers: &Followers, seq: u64) -> u32 {
+    followers.roster.having(|held| held.reaches(server(1), seq))
+}
+
 #[test]
 fn those_who_have_an_update_are_counted() {
     let followers = Followers::new(Clock::system());
     let two = followers.enter(&reader(2, true), 0).unwrap();
     let three = followers.enter(&reader(3, true), 0).unwrap();
     let nameless = followers.enter(&reader(0, true), 0).unwrap();
-    assert_eq!(followers.having(server(1), 1), 0);
+    assert_eq!(having(&followers, 1), 0);
     followers.acknowledged(two, &has(5), 50);
     followers.acknowledged(three, &has(3), 30);
     // Only servers count: anybody else forgets.
     followers.acknowledged(nameless, &has(9), 90);
-    assert_eq!([1, 3, 4, 5, 6].map(|seq| followers.having(server(1), seq)), [2, 2, 1, 1, 0]);
+    assert_eq!([1, 3, 4, 5, 6].map(|seq| having(&followers, seq)), [2, 2, 1, 1, 0]);
     followers.leave(two);
-    assert_eq!(followers.having(server(1), 5), 1, "it has it all the same");
+    assert_eq!(having(&followers, 5), 1, "it has it all the same");
     // Connected again, it is the same one.
     let again = followers.enter(&reader(2, true), 50).unwrap();
-    assert_eq!(followers.having(server(1), 5), 1);
+    assert_eq!(having(&followers, 5), 1);
     followers.leave(two);
     followers.acknowledged(again, &has(7), 70);
-    assert_eq!(followers.having(server(1), 7), 1);
+    assert_eq!(having(&followers, 7), 1);
 }
 
 #[test]
@@ -72,6 +80,21 @@ fn there_is_an_end_to_those_who_are_remembered() {
     }
     assert_eq!(followers.status(&has(0)).len(), REMEMBERED_MAX);
     assert_eq!(followers.needed_from(), Some(12), "the oldest went");
+}
+
+#[test]
+fn who_is_gone_longest_is_forgotten_first() {
+    let micros = Arc::new(AtomicU64::new(0));
+    let followers = Followers::new(Clock::Counted(Arc::clone(&micros)));
+    let ids = 2..2 + REMEMBERED_MAX as u32 + 10;
+    let enter = |id| followers.enter(&reader(id, true), u64::from(id)).unwrap();
+    let numbers: Vec<u64> = ids.map(enter).collect();
+    for number in numbers.into_iter().rev() {
+        micros.fetch_add(1, Ordering::SeqCst);
+        followers.leave(number);
+    }
+    assert_eq!(followers.status(&has(0)).len(), REMEMBERED_MAX);
+    assert_eq!(followers.needed_from(), Some(2), "the last that came is gone longest");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hozo_traits::{Error, ErrorKind, Result, Role};
+use hozo_traits::{Error, Result, Role};
 use parking_lot::Mutex;
 
 use crate::Config;
@@ -22,14 +22,9 @@ pub struct Home {
 }
 
 struct State {
-    role: Role,
-    source: Option<String>,
+    standing: Standing,
     /// Whether the config makes it the home of two masters.
     chosen: bool,
-    fenced: Option<String>,
-    stopped: bool,
-    /// Whether the other master is the home as well.
-    contested: bool,
     /// Whether the other master says that it is the home.
     other: Option<bool>,
     /// Followers that have to have a commit, which only a server reaches.
@@ -39,13 +34,23 @@ struct State {
 
 impl State {
     fn takes(&self) -> bool {
-        let home = match self.role {
+        let Standing { role, fenced, stopped, .. } = &self.standing;
+        let home = match role {
             Role::Master => true,
             Role::DualMaster => self.chosen,
             Role::Follower => false,
         };
         let reached = self.served || self.ack == 0;
-        home && reached && self.fenced.is_none() && !self.stopped && !self.contested
+        home && reached && fenced.is_none() && !stopped && !self.contested()
+    }
+
+    fn is_chosen_of_two(&self) -> bool {
+        self.chosen && self.standing.role == Role::DualMaster
+    }
+
+    /// Whether both of two masters are the home.
+    fn contested(&self) -> bool {
+        self.other == Some(true) && self.is_chosen_of_two()
     }
 }
 
@@ -54,17 +59,9 @@ impl Home {
     /// last while it ran, else what the config says.
     pub fn at_rest(config: &Config) -> Result<Arc<Home>> {
         let told = RoleFile::read_in(Path::new(&config.dir))?;
-        let (role, source) = match told {
-            Some(RoleFile { role, source }) => (role, source),
-            None => (config.role, config.follow.clone()),
-        };
         let state = State {
-            role,
-            source,
+            standing: Standing::at_rest(config, told),
             chosen: config.home,
-            fenced: None,
-            stopped: false,
-            contested: false,
             other: None,
             ack: config.ack,
             served: false,
@@ -85,14 +82,11 @@ impl Home {
     #[cold]
     fn reason(&self) -> Error {
         let state = self.state.lock();
-        if state.stopped {
-            return Error::new(ErrorKind::Unavailable, "the server stops");
+        if let Some(error) = state.standing.refused() {
+            return error;
         }
-        if let Some(why) = &state.fenced {
-            return Error::new(ErrorKind::ReadOnly, why.clone());
-        }
-        let what = match state.role {
-            _ if state.contested => {
+        let what = match state.standing.role {
+            _ if state.contested() => {
                 "both masters have `home = true`, and one of both is the home of namespaces: set \
                  it on one of them only"
             }
@@ -111,11 +105,7 @@ impl Home {
             // It was so when it was looked.
             _ => "this server was not the home of namespaces a moment ago: try again",
         };
-        let error = Error::new(ErrorKind::ReadOnly, what);
-        match &state.source {
-            Some(source) => error.with("source", source),
-            None => error,
-        }
+        state.standing.elsewhere(what)
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -128,39 +118,36 @@ impl Home {
     pub(crate) fn stands(&self, standing: &Standing) {
         self.change(|state| {
             state.served = true;
-            if (state.role, &state.source) != (standing.role, &standing.source) {
-                (state.contested, state.other) = (false, None);
+            let now = (standing.role, &standing.source);
+            if (state.standing.role, &state.standing.source) != now {
+                state.other = None;
             }
-            state.role = standing.role;
-            state.source = standing.source.clone();
-            state.fenced = standing.fenced.clone();
-            state.stopped = standing.stopped;
+            state.standing = standing.clone();
         });
     }
 
     /// An error if the server stops.
     pub(crate) fn refuse_stopped(&self) -> Result<()> {
-        match self.state.lock().stopped {
-            true => Err(Error::new(ErrorKind::Unavailable, "the server stops")),
-            false => Ok(()),
+        let standing = &self.state.lock().standing;
+        match standing.refused() {
+            Some(error) if standing.stopped => Err(error),
+            _ => Ok(()),
         }
     }
 
     /// Whether this is to be one of two masters, and their namespaces' home.
     pub(crate) fn is_chosen_of_two(&self) -> bool {
-        let state = self.state.lock();
-        state.role == Role::DualMaster && state.chosen
+        self.state.lock().is_chosen_of_two()
     }
 
     /// The source says whether it is the home.
     pub(crate) fn other_says(&self, home: bool) {
         self.change(|state| {
+            let before = state.contested();
             state.other = Some(home);
-            let contested = home && state.chosen && state.role == Role::DualMaster;
-            if contested && !state.contested {
+            if state.contested() && !before {
                 tracing::error!("both masters are the home of namespaces: commits are refused");
             }
-            state.contested = contested;
         });
     }
 }

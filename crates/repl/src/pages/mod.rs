@@ -9,7 +9,6 @@
 mod apply;
 mod commits;
 mod follow;
-mod followers;
 mod home;
 mod homed;
 mod source;

@@ -44,7 +44,9 @@ impl PageFeed for Feed {
             return Err(self.shared.fence(reader.epoch));
         }
         self.check(start).await?;
-        let number = self.store.followers.enter(&reader, start.after)?;
+        // What it had before, it may have lost.
+        let has = reader.acknowledges.then_some(start.after);
+        let number = self.store.followers.enter(&reader, |_| has)?;
         Ok(Box::new(Reading {
             shared: Arc::clone(&self.shared),
             store: Arc::clone(&self.store),
@@ -260,7 +262,8 @@ impl PageFeedReader for Reading {
             return Err(self.shared.fence(epoch));
         }
         if durable <= self.after {
-            self.store.followers.acknowledged(self.number, durable);
+            let has_more = |has: &mut Option<Version>| *has = has.map(|has| has.max(durable));
+            self.store.followers.has_more(self.number, has_more);
         }
         Ok(())
     }

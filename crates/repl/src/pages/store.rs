@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use hozo_traits::{
-    CommitId, Error, ErrorKind, PageStore, PagesSource, PagesStart, PagesStatus, Result, Version,
+    CommitId, ErrorKind, PageStore, PagesFollower, PagesSource, PagesStart, PagesStatus, Result,
+    Version,
 };
 use parking_lot::Mutex;
 
 use super::Home;
-use super::followers::Followers;
 use crate::clock::Clock;
+use crate::followers::{Roster, Wanted};
 use crate::gate::Gate;
 use crate::signal::Signal;
 
@@ -28,7 +29,8 @@ pub(crate) struct Store {
     pub(crate) moved: Signal,
     /// There may be commits that are on their way to stable storage.
     unsettled: AtomicBool,
-    pub(crate) followers: Followers,
+    /// Who follows, and the newest version that each has, if it says so.
+    pub(crate) followers: Roster<Option<Version>>,
     served: Mutex<Option<Served>>,
     /// The first commit of a client since this server is the home: from there on
     /// followers have to have commits before they are answered.
@@ -56,7 +58,7 @@ impl Store {
             moves: AtomicU64::new(0),
             moved: Signal::default(),
             unsettled: AtomicBool::new(false),
-            followers: Followers::default(),
+            followers: Roster::default(),
             served: Mutex::new(None),
             first_own: Mutex::new(None),
             following: Mutex::new(None),
@@ -117,28 +119,10 @@ impl Store {
         if ack == 0 || self.first_own.lock().is_none_or(|first| version < first) {
             return Ok(());
         }
-        let deadline = clock.now().saturating_add(ack_timeout);
-        let look = || {
-            let having = self.followers.having(version);
-            let over = having >= ack || !home.takes() || clock.now() >= deadline;
-            over.then_some(having)
-        };
-        let having = self.followers.changed.until(look).await;
-        if having >= ack {
-            return Ok(());
-        }
-        let error = match home.refuse() {
-            Err(error) => error,
-            Ok(()) => Error::new(
-                ErrorKind::TimedOut,
-                "the commit is made and durable here, but not enough followers have it; it is \
-                 unknown which of them will",
-            ),
-        };
-        Err(error
-            .with("followers_having_it", having)
-            .with("followers_wanted", ack)
-            .with("version", version))
+        let wanted = Wanted { followers: ack, within: ack_timeout, clock: &clock, what: "commit" };
+        let has = |has: &Option<Version>| has.is_some_and(|has| has >= version);
+        let acknowledged = self.followers.acknowledged(wanted, has, || home.refuse()).await;
+        acknowledged.map_err(|error| error.with("version", version))
     }
 
     /// Where the store is: all of it on stable storage.
@@ -206,7 +190,13 @@ impl Store {
             home,
             durable,
             source,
-            followers: self.followers.status(durable),
+            followers: self.followers.each(|slot| PagesFollower {
+                server: slot.server,
+                name: slot.name.clone(),
+                connected: slot.connected(),
+                has: slot.has,
+                behind: slot.has.map_or(0, |has| durable.seq().saturating_sub(has.seq())),
+            }),
         }
     }
 }
