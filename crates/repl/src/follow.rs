@@ -228,12 +228,12 @@ async fn attempt(
         status.loaded = None;
         status.behind = here.behind(&feed.head());
     });
-    let acknowledges = numbered && shared.config.acknowledge;
-    if acknowledges {
+    let acknowledges = shared.config.acknowledge;
+    if numbered {
         // The source may not know: it was started again, or an acknowledgement was
         // lost with a connection. Somebody may wait for it, and no update be to come.
         shared.ulog.wait(shared.ulog.end()).await?;
-        if catching_up.is_over(shared)? {
+        if catching_up.is_over(shared)? && acknowledges {
             updates.acknowledge(&here, epoch)?;
         }
     }
@@ -282,13 +282,12 @@ async fn attempt(
             }
         }
         heard(shared, &part);
-        if any && acknowledges {
+        if any && numbered {
             let position = shared.ulog.state().position;
             shared.ulog.wait(shared.ulog.end()).await?;
-            if !catching_up.is_over(shared)? {
-                continue;
+            if catching_up.is_over(shared)? && acknowledges {
+                updates.acknowledge(&position, shared.ulog.state().epoch)?;
             }
-            updates.acknowledge(&position, shared.ulog.state().epoch)?;
         }
     }
 }

@@ -238,10 +238,9 @@ fn two_masters_settle_on_the_later_update() {
     assert_eq!(one.get("both").as_deref(), Some("fourth"));
 }
 
-#[test]
-fn a_follower_that_is_too_far_behind_loads_all_records() {
-    let net = Net::default();
-    let mut master = Server::new(&net, "one", 1, |config| config.keep = Some(Duration::ZERO));
+/// A master of 3000 records whose log has not their beginning any more.
+fn pruned(net: &Net) -> Server {
+    let mut master = Server::new(net, "one", 1, |config| config.keep = Some(Duration::ZERO));
     for n in 0..3000 {
         let key = bytes::Bytes::from(format!("key {n}"));
         let value = bytes::Bytes::from(vec![b'v'; 100]);
@@ -251,10 +250,33 @@ fn a_follower_that_is_too_far_behind_loads_all_records() {
     master.start();
     let freed = block_on(master.repl().prune(hozo_traits::Timestamp::from_micros(u64::MAX)));
     assert!(freed.unwrap() > 0);
+    master
+}
+
+#[test]
+fn a_follower_that_is_too_far_behind_loads_all_records() {
+    let net = Net::default();
+    let master = pruned(&net);
     let follower = follower(&net, "two", 2, "one");
     follower.catch_up(&master);
     assert_eq!(block_on(follower.dbm().count()).unwrap(), 3000);
     master.set("after", "1").unwrap();
     follower.catch_up(&master);
     assert_eq!(follower.get("after").as_deref(), Some("1"));
+}
+
+#[test]
+fn who_does_not_acknowledge_is_whole_all_the_same_after_loading() {
+    let net = Net::default();
+    let master = pruned(&net);
+    let copy = Server::new(&net, "two", 2, |config| {
+        config.follow = Some("one".to_owned());
+        config.role = Role::Follower;
+        config.acknowledge = false;
+    });
+    copy.catch_up(&master);
+    // Without an update after those that were loaded.
+    copy.until("it can be promoted", |copy| block_on(copy.repl().promote()).is_ok());
+    copy.set("mine", "1").unwrap();
+    assert_eq!(block_on(copy.dbm().count()).unwrap(), 3001);
 }
