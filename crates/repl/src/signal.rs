@@ -1,5 +1,6 @@
 //! Waiting for something to change, under any executor.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::task::{Poll, Waker};
@@ -10,7 +11,14 @@ use parking_lot::Mutex;
 #[derive(Default)]
 pub(crate) struct Signal {
     waiting: AtomicUsize,
-    wakers: Mutex<Vec<Waker>>,
+    wakers: Mutex<Wakers>,
+}
+
+/// One for each who waits, by its number.
+#[derive(Default)]
+struct Wakers {
+    all: BTreeMap<u64, Waker>,
+    ever: u64,
 }
 
 impl Signal {
@@ -19,8 +27,8 @@ impl Signal {
         // Who counted itself before this sees the change, or is seen here.
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) > 0 {
-            let wakers = std::mem::take(&mut *self.wakers.lock());
-            wakers.into_iter().for_each(Waker::wake);
+            let wakers = std::mem::take(&mut self.wakers.lock().all);
+            wakers.into_values().for_each(Waker::wake);
         }
     }
 
@@ -29,10 +37,9 @@ impl Signal {
         if let Some(answer) = look() {
             return answer;
         }
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _counted = Counted(&self.waiting);
+        let waiter = Waiter::new(self);
         poll_fn(|context| {
-            self.wakers.lock().push(context.waker().clone());
+            self.wakers.lock().all.insert(waiter.number, context.waker().clone());
             fence(Ordering::SeqCst);
             match look() {
                 Some(answer) => Poll::Ready(answer),
@@ -43,11 +50,25 @@ impl Signal {
     }
 }
 
-struct Counted<'a>(&'a AtomicUsize);
+/// Somebody who waits. It is polled, and given up, as often as it likes.
+struct Waiter<'a> {
+    signal: &'a Signal,
+    number: u64,
+}
 
-impl Drop for Counted<'_> {
+impl<'a> Waiter<'a> {
+    fn new(signal: &'a Signal) -> Self {
+        signal.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut wakers = signal.wakers.lock();
+        wakers.ever += 1;
+        Waiter { signal, number: wakers.ever }
+    }
+}
+
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.signal.wakers.lock().all.remove(&self.number);
+        self.signal.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

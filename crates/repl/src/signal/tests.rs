@@ -1,5 +1,7 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Waker};
 use std::thread;
 
 use hozo_traits::exec::block_on;
@@ -27,4 +29,19 @@ fn nobody_misses_what_is_told() {
     }
     waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
     assert_eq!(signal.waiting.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn who_is_polled_again_and_again_waits_once() {
+    let signal = Signal::default();
+    let context = &mut Context::from_waker(Waker::noop());
+    let mut waiting = pin!(signal.until(|| None::<()>));
+    for _ in 0..100 {
+        assert!(waiting.as_mut().poll(context).is_pending());
+        // Another, which is given up.
+        assert!(pin!(signal.until(|| None::<()>)).poll(context).is_pending());
+    }
+    assert_eq!(signal.wakers.lock().all.len(), 1);
+    signal.tell();
+    assert_eq!(signal.wakers.lock().all.len(), 0);
 }
