@@ -99,7 +99,11 @@ impl Store {
 
     /// A client's commit was made, and is durable or not.
     pub(crate) fn committed(&self, version: Version, durable: bool) {
-        self.first_own.lock().get_or_insert(version);
+        {
+            // Those that are made side by side come here in any order.
+            let mut first = self.first_own.lock();
+            *first = Some(first.map_or(version, |first| first.min(version)));
+        }
         if !durable {
             self.is_unsettled();
         }
@@ -200,3 +204,6 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
