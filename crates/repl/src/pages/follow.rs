@@ -144,9 +144,17 @@ impl Commits<'_> {
         let me = Reader { acknowledges: false, ..me };
         let nothing = PagesStart { after: Version::ZERO, last: None };
         while self.shared.follow.generation.load(Ordering::SeqCst) == generation {
-            let part = theirs.open(nothing, me.clone()).await?.next(0).await?;
+            let part = match theirs.open(nothing, me.clone()).await {
+                Ok(mut reader) => Some(reader.next(0).await?),
+                // Its list of changes does not begin at the beginning, and nothing is
+                // said to who would read from there.
+                Err(error) if error.kind() == ErrorKind::VersionGone => None,
+                Err(error) => return Err(error),
+            };
             went_well.store(true, Ordering::Relaxed);
-            self.heard(part);
+            if let Some(part) = part {
+                self.heard(part);
+            }
             self.network.sleep(LOOK_AGAIN).await;
         }
         Ok(End::Turned)

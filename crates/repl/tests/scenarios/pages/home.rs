@@ -2,7 +2,9 @@
 
 use hozo_repl::{Config, Home};
 use hozo_traits::exec::block_on;
-use hozo_traits::{ErrorKind, Replicator, Role, ServerId};
+use hozo_traits::{ErrorKind, FollowState, Replicator, Role, ServerId, SystemAmbient};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::kit::{Site, history};
 use super::net::Net;
@@ -50,6 +52,25 @@ fn two_homes_take_no_commits() {
     let refused = if one.status().home { &two } else { &one };
     let text = refusal(refused);
     assert!(text.contains("both masters have `home = true`"), "{text}");
+}
+
+#[test]
+fn the_other_master_may_have_a_store_from_before_there_was_a_list() {
+    let net = Net::default();
+    let other = Site::resting(&net, "two", 2, Arc::new(SystemAmbient), |config| {
+        config.follow = Some("one".to_owned());
+        config.role = Role::DualMaster;
+    });
+    let failing = Arc::clone(&other.failing);
+    failing.begins_late.store(true, Ordering::SeqCst);
+    let mut other = other;
+    other.start();
+    let home = master(&net, "one", 1, "two", true);
+    let asked = || failing.asked_too_early.load(Ordering::SeqCst);
+    home.until("it has looked again", |_| asked() > 2);
+    let source = home.status().source.expect("it is one of two");
+    assert_ne!(source.state, FollowState::Stopped, "{source:?}");
+    home.commit(home.draft().set("k", Some("v")));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::task::Poll;
 use async_trait::async_trait;
 use hozo_conformance::layer::Layer;
 use hozo_traits::{
-    Capabilities, Commit, CommitId, CommitOutcome, Error, ErrorKind, NamespaceId, PageImage,
-    PageNo, PageStore, PageWrite, Result, Version,
+    Capabilities, ChangeEntry, Commit, CommitId, CommitOutcome, Error, ErrorKind, NamespaceId,
+    PageImage, PageNo, PageStore, PageWrite, Result, Version,
 };
 use parking_lot::Mutex;
 
@@ -20,6 +20,11 @@ pub(crate) struct Failing {
     /// How many steps are left; all, without a number.
     pub(crate) left: Mutex<Option<usize>>,
     pub(crate) died: AtomicBool,
+    /// Whether the list of changes begins later than the store: as in one from
+    /// before there was a list.
+    pub(crate) begins_late: AtomicBool,
+    /// How often it was asked for changes that it has not.
+    pub(crate) asked_too_early: AtomicUsize,
     /// The last commit that the store was asked for.
     pub(crate) last: Mutex<Option<Commit>>,
 }
@@ -64,6 +69,19 @@ impl Layer for Steps {
     ) -> Result<()> {
         self.0.step()?;
         inner.stage(id, namespace, writes).await
+    }
+
+    async fn changes(
+        &self,
+        inner: &dyn PageStore,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<ChangeEntry>> {
+        if after == Version::ZERO && self.0.begins_late.load(Ordering::SeqCst) {
+            self.0.asked_too_early.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::new(ErrorKind::VersionGone, "the list does not go back so far"));
+        }
+        inner.changes(after, limit).await
     }
 }
 
