@@ -230,7 +230,7 @@ impl Followers {
     pub(crate) fn needed_from(&self) -> Option<Place> {
         let now = self.clock.now();
         let mut slots = self.roster.slots.lock();
-        slots.all.retain(|slot| slot.gone.is_none_or(|gone| now - gone < REMEMBERED));
+        slots.all.retain(|slot| slot.gone.is_none_or(|gone| now.saturating_sub(gone) < REMEMBERED));
         slots.all.iter().filter(|slot| slot.acknowledges).map(|slot| slot.has.place).min()
     }
 

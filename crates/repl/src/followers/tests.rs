@@ -97,6 +97,17 @@ fn who_is_gone_longest_is_forgotten_first() {
     assert_eq!(followers.needed_from(), Some(2), "the last that came is gone longest");
 }
 
+/// The time is asked for before the list is held, and somebody may go in between.
+#[test]
+fn who_went_a_moment_later_is_remembered() {
+    let micros = Arc::new(AtomicU64::new(5));
+    let followers = Followers::new(Clock::Counted(Arc::clone(&micros)));
+    let two = followers.enter(&reader(2, true), 40).unwrap();
+    followers.leave(two);
+    micros.store(3, Ordering::SeqCst);
+    assert_eq!(followers.needed_from(), Some(40));
+}
+
 #[test]
 fn only_so_many_can_follow() {
     let followers = Followers::new(Clock::system());
