@@ -17,11 +17,20 @@ impl Ulog {
     /// From here on the log is needed to find conflicts after it was opened again:
     /// the other master may be about to give updates that did not know of these.
     pub(crate) fn needed_from(&self) -> Result<Option<Place>> {
-        let mut tail = self.core.tail.lock();
-        self.recall(&mut tail, 0)?;
-        let Some(first) = tail.recent.first() else { return Ok(None) };
+        let (log, me) = (&self.core.log, self.core.me);
+        let known = {
+            let tail = self.core.tail.lock();
+            let own = tail.state.position.of(me).seq;
+            match tail.recent.first() {
+                // It was not heard yet what the other one knows: all is needed. To read
+                // the log now would keep all who write waiting.
+                _ if tail.recent.lacks_older() && own > 0 => 0,
+                None => return Ok(None),
+                Some(first) => first.saturating_sub(1),
+            }
+        };
         let _pin = self.pins.read_recursive();
-        let found = self.places.behind(&self.core.log, self.core.me, first.saturating_sub(1))?;
+        let found = self.places.behind(log, me, known)?;
         Ok(Some(found.map_or(0, |(place, _)| place)))
     }
 
