@@ -51,8 +51,7 @@ impl ChangeFeed for Feed {
             Start::Since(time) => Begin::Since(time),
         };
         let ulog = self.0.ulog.reader(begin, reader.server)?;
-        let number = self.0.followers.enter(&reader, ulog.place())?;
-        self.0.hurry_if_followed();
+        let number = self.0.follower_comes(&reader, ulog.place())?;
         let shared = Arc::clone(&self.0);
         Ok(Box::new(Following { shared, ulog, number, given: VecDeque::new() }))
     }
@@ -123,7 +122,6 @@ impl FeedReader for Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.shared.followers.leave(self.number);
-        self.shared.hurry_if_followed();
+        self.shared.follower_goes(self.number);
     }
 }

@@ -380,7 +380,13 @@ impl Replicator for Repl {
     }
 
     async fn stop(&self) -> Result<()> {
-        self.shared.stand(false, |standing| standing.stopped = true)?;
+        let mut before = false;
+        self.shared.stand(false, |standing| {
+            before = std::mem::replace(&mut standing.stopped, true);
+        })?;
+        if before {
+            return Ok(());
+        }
         // Who reads hears that it is over.
         self.shared.pages.tick(true);
         self.shared.follow.turn().await;

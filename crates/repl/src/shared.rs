@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hozo_directory::Lock;
 use hozo_traits::{
-    Ambient, ConflictReport, Durability, Effect, Error, ErrorKind, KvStore, Result, Role,
+    Ambient, ConflictReport, Durability, Effect, Error, ErrorKind, KvStore, Reader, Result, Role,
     Selection, Update, What,
 };
 use parking_lot::Mutex;
@@ -109,8 +109,21 @@ pub(crate) struct Standing {
 const LAG_FOLLOWED: Duration = Duration::from_millis(3);
 
 impl Shared {
-    /// To be called when somebody came who follows, or went.
-    pub(crate) fn hurry_if_followed(&self) {
+    /// Somebody begins to follow, from a place of the log on; answers the number by
+    /// which it is known.
+    pub(crate) fn follower_comes(&self, reader: &Reader, place: Place) -> Result<u64> {
+        let number = self.followers.enter(reader, place)?;
+        self.hurry_if_followed();
+        Ok(number)
+    }
+
+    /// It does not follow any more.
+    pub(crate) fn follower_goes(&self, number: u64) {
+        self.followers.leave(number);
+        self.hurry_if_followed();
+    }
+
+    fn hurry_if_followed(&self) {
         self.followers.any(|any| self.ulog.hurry(any.then_some(LAG_FOLLOWED)));
     }
 
@@ -177,6 +190,12 @@ impl Shared {
         self.writes.store(next.takes_writes(), Ordering::Release);
         self.pages.home.stands(&next);
         *standing = next;
+        drop(standing);
+        // Who waits to be acknowledged may wait in vain now.
+        self.followers.roster.changed.tell();
+        for store in &self.pages.stores {
+            store.followers.changed.tell();
+        }
         Ok(())
     }
 

@@ -48,7 +48,7 @@ impl Snapshot {
         };
         // The updates after it have to be there when it is complete.
         let log = shared.ulog.reader(Begin::After(from.clone()), None)?;
-        let number = shared.followers.enter(reader, log.place())?;
+        let number = shared.follower_comes(reader, log.place())?;
         let place = after.unwrap_or(SnapshotPlace { from, dbm: 0, key: None });
         let mut snapshot = Snapshot { shared, place, of: 0, number };
         for records in &snapshot.shared.records {
@@ -102,6 +102,6 @@ impl SnapshotReader for Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.shared.followers.leave(self.number);
+        self.shared.follower_goes(self.number);
     }
 }

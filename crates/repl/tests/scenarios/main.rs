@@ -6,6 +6,8 @@ mod pages;
 use hozo_traits::exec::block_on;
 use hozo_traits::{Durability, ErrorKind, FollowState, KvStoreExt, Replicator, Role};
 use kit::{Net, Server};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 fn follower(net: &Net, name: &'static str, id: u32, source: &str) -> Server {
@@ -279,4 +281,23 @@ fn who_does_not_acknowledge_is_whole_all_the_same_after_loading() {
     copy.until("it can be promoted", |copy| block_on(copy.repl().promote()).is_ok());
     copy.set("mine", "1").unwrap();
     assert_eq!(block_on(copy.dbm().count()).unwrap(), 3001);
+}
+
+#[test]
+fn who_waits_for_followers_hears_that_the_server_stops() {
+    let net = Net::default();
+    let master = Server::new(&net, "one", 1, |config| {
+        config.ack = 1;
+        config.ack_timeout = Duration::from_secs(3600);
+    });
+    let (dbm, (say, heard)) = (Arc::clone(master.dbm()), mpsc::channel());
+    let setting = thread::spawn(move || {
+        let set = dbm.set("a".into(), "1".into(), true, Durability::Durable);
+        drop(say.send(block_on(set).unwrap_err()));
+    });
+    master.until("it is made", |master| master.repl().status().head.iter().next().is_some());
+    block_on(master.repl().stop()).unwrap();
+    let error = heard.recv_timeout(Duration::from_secs(20)).expect("it waits no longer");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    setting.join().unwrap();
 }
