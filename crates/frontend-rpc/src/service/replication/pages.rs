@@ -42,10 +42,14 @@ pub(super) fn serve(
             let error = Error::new(ErrorKind::Invalid, what).with("server_id", server);
             return Err(refusal(error));
         }
-        let reader = stopping.or(feed.open(start, reader)).await?.map_err(refusal)?;
+        let mut reader = stopping.or(feed.open(start, reader)).await?.map_err(refusal)?;
         let message_bytes_max = service.options.message_bytes_max;
+        // Before it is fed: until then there is nothing that could be said instead.
+        let first = reader.next(ask_bytes(message_bytes_max));
+        let first = stopping.or(first).await?.map_err(refusal)?;
+        let (last, first) = (without_pieces(&first), Some(first));
         let service = call.shared();
-        Feeding { service, server, reader, ear, message_bytes_max, last: None }.run(&out).await
+        Feeding { service, server, reader, ear, message_bytes_max, first, last }.run(&out).await
     })
 }
 
@@ -74,8 +78,16 @@ struct Feeding {
     reader: Box<dyn PageFeedReader>,
     ear: Ear<FollowPagesRequest>,
     message_bytes_max: usize,
-    /// What was said last, without pieces.
-    last: Option<PagesPart>,
+    /// What came first, until it is said.
+    first: Option<PagesPart>,
+    /// What came last, without pieces.
+    last: PagesPart,
+}
+
+/// How far the store is, and no more.
+fn without_pieces(part: &PagesPart) -> PagesPart {
+    let PagesPart { pieces: _, head, home, epoch } = *part;
+    PagesPart { pieces: Vec::new(), head, home, epoch }
 }
 
 /// The task that feeds. It ends with this.
@@ -132,6 +144,9 @@ impl Feeding {
 
     /// What to say next: pieces, or after some time that there are none.
     async fn next(&mut self) -> Result<PagesPart, Status> {
+        if let Some(first) = self.first.take() {
+            return Ok(first);
+        }
         let beat = Instant::now() + BEAT;
         let bytes_max = ask_bytes(self.message_bytes_max);
         loop {
@@ -139,16 +154,12 @@ impl Feeding {
             // anew: it may be.
             match self.ear.or(beat, self.reader.next(bytes_max)).await? {
                 Heard::Done(Ok(part)) => {
-                    self.last = Some(PagesPart { pieces: Vec::new(), ..part.clone() });
+                    self.last = without_pieces(&part);
                     return Ok(part);
                 }
                 Heard::Done(Err(error)) => return Err(self.service.0.refusal(&error)),
                 Heard::Said(said) => self.acknowledge(said.position, said.epoch)?,
-                Heard::Nothing => {
-                    if let Some(last) = &self.last {
-                        return Ok(last.clone());
-                    }
-                }
+                Heard::Nothing => return Ok(self.last.clone()),
             }
         }
     }

@@ -1,5 +1,7 @@
 //! `hozo.v1.Replication/FollowPages`.
 
+use std::time::Duration;
+
 use hozo_proto::hozo_v1 as wire;
 use hozo_proto::hozo_v1::follow_pages_request::Request as Said;
 use hozo_traits::{
@@ -145,6 +147,18 @@ async fn one_that_waits_is_told_that_there_is_nothing() {
     for _ in 0..5 {
         assert_eq!(follower.next().await.pieces, []);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_answer_may_take_longer_than_others() {
+    let log = Log::new();
+    log.change(|state| state.commits.first_takes = Duration::from_secs(60));
+    let service = service(&log);
+    let mut follower = Follower::new(&service, Access::Full, said(Said::Hello(hello()))).await;
+    assert_eq!(follower.next().await.head, version(9));
+    // And then it is told of commits.
+    log.change(|state| state.commits.parts.push(commit(5, 512)));
+    assert_eq!(follower.next().await.pieces.len(), 1);
 }
 
 #[tokio::test]
