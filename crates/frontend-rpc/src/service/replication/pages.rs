@@ -55,7 +55,8 @@ pub(super) fn serve(
 
 /// Which store is followed, from where on, and by whom.
 fn hello(said: PagesHello) -> Result<(String, PagesStart, Reader)> {
-    convert::check_name(&said.name)?;
+    convert::check_name(&said.name, "a follower's name is shorter")?;
+    convert::check_name(&said.store, "a store's name is shorter")?;
     let last = match said.last.is_empty() {
         true => None,
         false => Some(CommitId::from_slice(&said.last)?),

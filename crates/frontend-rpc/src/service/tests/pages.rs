@@ -171,6 +171,7 @@ async fn what_makes_no_sense_is_refused() {
         (said(Said::Hello(wire::PagesHello { server: 1, ..hello() })), "cannot follow itself"),
         (said(Said::Hello(wire::PagesHello { server: 1 << 31, ..hello() })), "1 to 2147483647"),
         (said(Said::Hello(wire::PagesHello { name: "x".repeat(257), ..hello() })), "name"),
+        (said(Said::Hello(wire::PagesHello { store: "x".repeat(257), ..hello() })), "store's name"),
         (said(Said::Hello(wire::PagesHello { after: "short".into(), ..hello() })), "10 bytes"),
         (said(Said::Hello(wire::PagesHello { last: "short".into(), ..hello() })), "16 bytes"),
     ] {
