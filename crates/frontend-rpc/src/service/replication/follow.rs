@@ -45,7 +45,11 @@ pub(super) fn serve(
                 Ok(())
             }
             Begin::Snapshot(place) => {
-                let snapshot = stopping.or(feed.snapshot(place, reader)).await?.map_err(refusal)?;
+                // It waits for updates that are under way, and counts all records.
+                let source = Arc::clone(&feed);
+                let begun =
+                    service.long(|_| async move { source.snapshot(place, reader).await });
+                let snapshot = stopping.or(begun).await??.map_err(refusal)?;
                 welcome(&*feed, &out).await;
                 give_all(service, ear, snapshot, &out).await
             }
