@@ -74,14 +74,15 @@ impl Stack {
     /// Without the log, updates would be missing from it for ever.
     #[cfg(not(feature = "rpc"))]
     fn logged(&self, _dbm: &DbmPlan) -> Result<Option<Arc<dyn KvStore>>> {
-        match self.plan().replication() {
-            None => Ok(None),
-            Some(replication) => Err(Error::new(
-                ErrorKind::Unsupported,
-                "this build has no replication: the feature `rpc` of the crate `hozo`",
-            )
-            .with("replication", replication.name())),
-        }
+        self.refuse_replication().map(|()| None)
+    }
+
+    /// An error if the config has replication, which this build has not.
+    #[cfg(not(feature = "rpc"))]
+    fn refuse_replication(&self) -> Result<()> {
+        let Some(replication) = self.plan().replication() else { return Ok(()) };
+        let what = "this build has no replication: the feature `rpc` of the crate `hozo`";
+        Err(Error::new(ErrorKind::Unsupported, what).with("replication", replication.name()))
     }
 
     /// This server's part in replication, if the config has one; opens all DBMs, and
@@ -95,10 +96,11 @@ impl Stack {
         })
     }
 
-    /// Without the feature `rpc`, there is none.
+    /// Without the feature `rpc` there is none, and a config that has one is an
+    /// [`Unsupported`](ErrorKind::Unsupported) error.
     #[cfg(not(feature = "rpc"))]
     pub fn replicator(&self) -> Result<Option<Arc<dyn Replicator>>> {
-        Ok(None)
+        self.refuse_replication().map(|()| None)
     }
 
     /// Opens the stores of all DBMs and starts every frontend of the config that

@@ -15,6 +15,16 @@ use hozo_embedded::Connect as _;
 use hozo_embedded::rusqlite::{Connection, ErrorCode};
 use kit::{Breaking, Server, name, until};
 
+/// Says that it is over when it is dropped, by a panic as well: what goes on until
+/// then would be waited for without end.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// What a table holds, in short.
 type Sums = (i64, i64);
 
@@ -124,6 +134,7 @@ fn moves(app: &Connection, master: &Server, follower: &Server) -> BTreeMap<Strin
                 seen.lock().unwrap().insert(version, sums);
             }
         });
+        let ends = Ends(&over);
         for n in 0..60 {
             app.execute("INSERT INTO t VALUES (?1, hex(randomblob(300)))", [n]).unwrap();
             at.insert(version(app), sums(app));
@@ -132,7 +143,7 @@ fn moves(app: &Connection, master: &Server, follower: &Server) -> BTreeMap<Strin
         let newest = at.keys().next_back().unwrap().clone();
         let reached = || seen.lock().unwrap().contains_key(&newest) || reading.is_finished();
         until("the newest version is read", reached, || format!("{:#?}", follower.status()));
-        over.store(true, Ordering::SeqCst);
+        drop(ends);
         reading.join().unwrap();
     });
     let seen = seen.into_inner().unwrap();

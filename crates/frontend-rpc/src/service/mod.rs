@@ -86,8 +86,8 @@ pub struct Options {
     pub message_bytes_max: usize,
     /// Requests that wait for a record at once.
     pub waiting_max: usize,
-    /// Searches, rebuilds and synchronisations at once, each on a thread of its
-    /// own; others wait for their turn.
+    /// Searches, rebuilds, synchronisations and what replication takes long for at
+    /// once, each on a thread of its own; others wait for their turn.
     pub long_max: usize,
     /// How long one search may go on.
     pub search_time_max: Duration,

@@ -69,6 +69,23 @@ impl Inner {
     }
 }
 
+impl Service {
+    /// The same for work that keeps its thread, such as a checkpoint of the log.
+    async fn long_to_its_end<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let service = self.clone();
+        let work = async move {
+            service.0.long(|_| work).await.unwrap_or_else(|status| {
+                Err(Error::new(ErrorKind::Internal, "the work was given up").caused_by(status))
+            })
+        };
+        self.0.to_its_end(work).await
+    }
+}
+
 /// Follows the server at this address from now on, or nobody if it is empty.
 async fn follow(replicator: Arc<dyn Replicator>, address: String, skew_ms: i64) -> Result<()> {
     if address.is_empty() {
@@ -120,7 +137,7 @@ impl Replication for Service {
         self.0.need_all(&access, Right::Admin)?;
         let replicator = Arc::clone(self.0.replicator()?);
         let followed = follow(replicator, request.address, request.skew_ms);
-        self.0.to_its_end(followed).await.map_err(|error| refusal(&error))?;
+        self.long_to_its_end(followed).await.map_err(|error| refusal(&error))?;
         Ok(Response::new(ChangeSourceResponse {}))
     }
 
@@ -150,7 +167,7 @@ impl Replication for Service {
         self.0.need_all(&access, Right::Admin)?;
         let replicator = Arc::clone(self.0.replicator()?);
         let before = Timestamp::from_micros(request.before);
-        let pruned = self.0.to_its_end(async move { replicator.prune(before).await }).await;
+        let pruned = self.long_to_its_end(async move { replicator.prune(before).await }).await;
         let freed_bytes = pruned.map_err(|error| refusal(&error))?;
         Ok(Response::new(PruneResponse { freed_bytes }))
     }

@@ -237,6 +237,6 @@ impl DbmService for Service {
         let _active = self.0.enter();
         let (access, request) = parts(request)?;
         self.0.need_all(&access, Right::Admin)?;
-        Ok(Response::new(replication::change_master(&self.0, request).await))
+        Ok(Response::new(replication::change_master(self, request).await))
     }
 }

@@ -281,6 +281,8 @@ fn what_has_a_log_is_not_opened_without_it() {
     let stack = Stack::open(plan);
     let error = stack.dbm(&stack.plan().dbms()[0]).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let error = stack.replicator().err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hozo_traits::{
 };
 use prost::Message;
 
-/// The longest name of a follower.
+/// The longest name of a follower, or of a store.
 const NAME_BYTES_MAX: usize = 256;
 
 /// How a follower wants to begin.
@@ -26,7 +26,7 @@ pub(super) enum Begin {
 /// Who follows, and how it wants to begin.
 pub(super) fn hello(hello: wire::Hello) -> Result<(Reader, Begin)> {
     use wire::hello::Start as Said;
-    check_name(&hello.name)?;
+    check_name(&hello.name, "a follower's name is shorter")?;
     let begin = match hello.start {
         Some(Said::After(after)) => Begin::Updates(Start::After(position(after)?)),
         Some(Said::Since(since)) => Begin::Updates(Start::Since(Timestamp::from_micros(since))),
@@ -49,9 +49,10 @@ pub(super) fn hello(hello: wire::Hello) -> Result<(Reader, Begin)> {
     Ok((reader, begin))
 }
 
-pub(super) fn check_name(name: &str) -> Result<()> {
+/// An error, with these words, if a name is too long to be one.
+pub(super) fn check_name(name: &str, words: &'static str) -> Result<()> {
     if name.len() > NAME_BYTES_MAX {
-        return Err(Error::new(ErrorKind::Invalid, "a follower's name is shorter")
+        return Err(Error::new(ErrorKind::Invalid, words)
             .with("bytes", name.len())
             .with("most", NAME_BYTES_MAX));
     }

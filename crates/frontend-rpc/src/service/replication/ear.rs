@@ -23,7 +23,7 @@ pub(super) trait Said: Sized {
     /// Who it is.
     type Hello;
     /// What it has on stable storage.
-    type Has;
+    type Has: Send;
 
     /// Its hello, if it is one.
     fn hello(self) -> Option<Self::Hello>;

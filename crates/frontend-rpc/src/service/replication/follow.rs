@@ -4,16 +4,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use hozo_proto::hozo_v1::follow_response::Response;
-use hozo_proto::hozo_v1::{FollowRequest, FollowResponse, SnapshotPart};
+use hozo_proto::hozo_v1::{FollowRequest, FollowResponse, Part, SnapshotPart};
 use hozo_traits::{
-    ChangeFeed, Error, ErrorKind, Position, Replicator, Result, SnapshotReader, Start,
+    ChangeFeed, Error, ErrorKind, FeedReader, Position, Replicator, Result, SnapshotReader, Start,
 };
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use super::convert::{self, Begin};
-use super::ear::{Ear, Heard};
-use super::feeding::{BEAT, Feeding};
+use super::ear::{Acknowledged, Ear, Heard};
+use super::feeding::{BEAT, Fed, Feeding};
 use super::parts::{Parts, ask_bytes};
 use crate::service::Inner;
 use crate::service::access::Access;
@@ -45,7 +45,10 @@ pub(super) fn serve(
                 Ok(())
             }
             Begin::Snapshot(place) => {
-                let snapshot = stopping.or(feed.snapshot(place, reader)).await?.map_err(refusal)?;
+                // It waits for updates that are under way, and counts all records.
+                let source = Arc::clone(&feed);
+                let begun = service.long(|_| async move { source.snapshot(place, reader).await });
+                let snapshot = stopping.or(begun).await??.map_err(refusal)?;
                 welcome(&*feed, &out).await;
                 give_all(service, ear, snapshot, &out).await
             }
@@ -57,7 +60,8 @@ pub(super) fn serve(
                 let reader = stopping.or(feed.open(start, reader)).await?.map_err(refusal)?;
                 welcome(&*feed, &out).await;
                 let parts = Parts::new(position, service.options.message_bytes_max);
-                Feeding { service: call.shared(), feed, reader, ear, parts }.run(&out).await
+                let fed = Updates { feed, reader, parts };
+                Feeding { service: call.shared(), fed, ear }.run(&out).await
             }
         }
     })
@@ -66,6 +70,40 @@ pub(super) fn serve(
 async fn welcome(feed: &dyn ChangeFeed, out: &Out<FollowResponse>) {
     let welcome = Response::Welcome(convert::welcome(feed));
     out.give(FollowResponse { response: Some(welcome) }).await;
+}
+
+/// The updates of a log.
+struct Updates {
+    feed: Arc<dyn ChangeFeed>,
+    reader: Box<dyn FeedReader>,
+    parts: Parts,
+}
+
+impl Fed for Updates {
+    type Request = FollowRequest;
+    type Message = FollowResponse;
+
+    fn message(&mut self) -> Option<Result<FollowResponse>> {
+        self.parts.next().map(|part| part.map(told))
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let part = self.reader.next(self.parts.ask_bytes()).await?;
+        self.parts.take(part);
+        Ok(())
+    }
+
+    fn beat(&self) -> FollowResponse {
+        told(self.parts.beat(&*self.feed))
+    }
+
+    fn acknowledge(&mut self, has: Acknowledged) -> Result<()> {
+        self.reader.acknowledge(&has.position, has.epoch)
+    }
+}
+
+fn told(part: Part) -> FollowResponse {
+    FollowResponse { response: Some(Response::Part(part)) }
 }
 
 /// Gives all records of a snapshot, and its end.

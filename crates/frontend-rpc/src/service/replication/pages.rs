@@ -8,19 +8,15 @@ use hozo_traits::{
     ServerId, Version,
 };
 use prost::Message;
-use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use super::convert;
-use super::ear::{Ear, Heard};
-use super::feeding::BEAT;
+use super::ear::{Acknowledged, Ear};
+use super::feeding::{Fed, Feeding};
 use super::parts::ask_bytes;
 use super::pieces;
-use crate::service::Service;
 use crate::service::access::Access;
-use crate::service::answers::{Answers, Out, Requests};
+use crate::service::answers::{Answers, Requests};
 use crate::service::call::Call;
 
 pub(super) fn serve(
@@ -42,16 +38,20 @@ pub(super) fn serve(
             let error = Error::new(ErrorKind::Invalid, what).with("server_id", server);
             return Err(refusal(error));
         }
-        let reader = stopping.or(feed.open(start, reader)).await?.map_err(refusal)?;
+        let mut reader = stopping.or(feed.open(start, reader)).await?.map_err(refusal)?;
         let message_bytes_max = service.options.message_bytes_max;
-        let service = call.shared();
-        Feeding { service, server, reader, ear, message_bytes_max, last: None }.run(&out).await
+        // Before it is fed: until then there is nothing that could be said instead.
+        let first = reader.next(ask_bytes(message_bytes_max));
+        let first = stopping.or(first).await?.map_err(refusal)?;
+        let fed = Commits::new(server, reader, message_bytes_max, first);
+        Feeding { service: call.shared(), fed, ear }.run(&out).await
     })
 }
 
 /// Which store is followed, from where on, and by whom.
 fn hello(said: PagesHello) -> Result<(String, PagesStart, Reader)> {
-    convert::check_name(&said.name)?;
+    convert::check_name(&said.name, "a follower's name is shorter")?;
+    convert::check_name(&said.store, "a store's name is shorter")?;
     let last = match said.last.is_empty() {
         true => None,
         false => Some(CommitId::from_slice(&said.last)?),
@@ -66,91 +66,27 @@ fn hello(said: PagesHello) -> Result<(String, PagesStart, Reader)> {
     Ok((said.store, start, reader))
 }
 
-/// All that is needed to feed one follower. It is heard while it does not read,
-/// as followers of updates are; see [`super::feeding`].
-struct Feeding {
-    service: Service,
+/// The commits of a store.
+struct Commits {
     server: ServerId,
     reader: Box<dyn PageFeedReader>,
-    ear: Ear<FollowPagesRequest>,
     message_bytes_max: usize,
-    /// What was said last, without pieces.
-    last: Option<PagesPart>,
+    /// What was read, until it is said.
+    part: Option<PagesPart>,
+    /// What was read last, without pieces.
+    last: PagesPart,
 }
 
-/// The task that feeds. It ends with this.
-struct Task(JoinHandle<Result<(), Status>>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Feeding {
-    async fn run(self, out: &Out<FollowPagesResponse>) -> Result<(), Status> {
-        let wanted = Arc::new(Notify::new());
-        let (sender, mut messages) = mpsc::channel(1);
-        let mut task = Task(tokio::spawn(self.feed(Arc::clone(&wanted), sender)));
-        loop {
-            wanted.notify_one();
-            let Some(message) = messages.recv().await else { break };
-            out.give(message).await;
-        }
-        (&mut task.0).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "feeding a follower ended by a defect");
-            Err(Status::internal("a defect ended the work"))
-        })
-    }
-
-    async fn feed(
-        mut self,
-        wanted: Arc<Notify>,
-        out: mpsc::Sender<FollowPagesResponse>,
-    ) -> Result<(), Status> {
-        loop {
-            self.hear_until(wanted.notified()).await?;
-            let part = self.next().await?;
-            let message = self.sized(part).map_err(|error| self.service.0.refusal(&error))?;
-            if out.send(message).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Hears what the follower says until the future is ready.
-    async fn hear_until(&mut self, ready: impl Future<Output = ()>) -> Result<(), Status> {
-        let mut ready = std::pin::pin!(ready);
-        loop {
-            match self.ear.or(Instant::now() + BEAT, ready.as_mut()).await? {
-                Heard::Done(()) => return Ok(()),
-                Heard::Said(said) => self.acknowledge(said.position, said.epoch)?,
-                Heard::Nothing => {}
-            }
-        }
-    }
-
-    /// What to say next: pieces, or after some time that there are none.
-    async fn next(&mut self) -> Result<PagesPart, Status> {
-        let beat = Instant::now() + BEAT;
-        let bytes_max = ask_bytes(self.message_bytes_max);
-        loop {
-            // What waits is dropped when the follower says something, and begun
-            // anew: it may be.
-            match self.ear.or(beat, self.reader.next(bytes_max)).await? {
-                Heard::Done(Ok(part)) => {
-                    self.last = Some(PagesPart { pieces: Vec::new(), ..part.clone() });
-                    return Ok(part);
-                }
-                Heard::Done(Err(error)) => return Err(self.service.0.refusal(&error)),
-                Heard::Said(said) => self.acknowledge(said.position, said.epoch)?,
-                Heard::Nothing => {
-                    if let Some(last) = &self.last {
-                        return Ok(last.clone());
-                    }
-                }
-            }
-        }
+impl Commits {
+    /// Of a reader that has read this.
+    fn new(
+        server: ServerId,
+        reader: Box<dyn PageFeedReader>,
+        message_bytes_max: usize,
+        first: PagesPart,
+    ) -> Self {
+        let last = without_pieces(&first);
+        Commits { server, reader, message_bytes_max, part: Some(first), last }
     }
 
     /// As a message, unless it is larger than messages may be.
@@ -168,9 +104,34 @@ impl Feeding {
         }
         Ok(message)
     }
+}
 
-    fn acknowledge(&mut self, durable: Version, epoch: u64) -> Result<(), Status> {
-        let taken = self.reader.acknowledge(durable, epoch);
-        taken.map_err(|error| self.service.0.refusal(&error))
+impl Fed for Commits {
+    type Request = FollowPagesRequest;
+    type Message = FollowPagesResponse;
+
+    fn message(&mut self) -> Option<Result<FollowPagesResponse>> {
+        self.part.take().map(|part| self.sized(part))
     }
+
+    async fn read(&mut self) -> Result<()> {
+        let part = self.reader.next(ask_bytes(self.message_bytes_max)).await?;
+        self.last = without_pieces(&part);
+        self.part = Some(part);
+        Ok(())
+    }
+
+    fn beat(&self) -> FollowPagesResponse {
+        pieces::message(self.server, self.last.clone())
+    }
+
+    fn acknowledge(&mut self, has: Acknowledged<Version>) -> Result<()> {
+        self.reader.acknowledge(has.position, has.epoch)
+    }
+}
+
+/// How far the store is, and no more.
+fn without_pieces(part: &PagesPart) -> PagesPart {
+    let PagesPart { pieces: _, head, home, epoch } = *part;
+    PagesPart { pieces: Vec::new(), head, home, epoch }
 }

@@ -19,12 +19,12 @@ use tonic::Status;
 use super::feeding::BEAT;
 use super::parts::ask_bytes;
 use super::{NO_REPLICATION, follow};
-use crate::service::Inner;
 use crate::service::access::Access;
 use crate::service::answers::{Answers, Out, stopped};
 use crate::service::call::Call;
 use crate::service::status::{failure, plain, success};
 use crate::service::waiting::duration;
+use crate::service::{Inner, Service};
 
 /// How soon again it is said that there is nothing new, however little the client
 /// would wait.
@@ -241,15 +241,16 @@ fn wire_id(server: ServerId) -> i32 {
 }
 
 pub(in crate::service) async fn change_master(
-    service: &Inner,
+    service: &Service,
     request: ChangeMasterRequest,
 ) -> ChangeMasterResponse {
-    let Some(replicator) = service.replication.clone() else {
+    let Some(replicator) = service.0.replication.clone() else {
         let status = Some(StatusCode::NotImplementedError.with(NO_REPLICATION));
         return ChangeMasterResponse { status };
     };
     let ChangeMasterRequest { master, timestamp_skew } = request;
-    let status = match service.to_its_end(follow(replicator, master, timestamp_skew)).await {
+    let followed = follow(replicator, master, timestamp_skew);
+    let status = match service.long_to_its_end(followed).await {
         Ok(()) => success(),
         Err(error) => failure(&error),
     };

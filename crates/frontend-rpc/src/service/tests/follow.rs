@@ -119,6 +119,15 @@ fn large() -> SnapshotPart {
     }
 }
 
+/// Waits until a snapshot has begun.
+pub(super) async fn snapshot_begins(mut client: Replication) {
+    let start = Where::Snapshot(wire::SnapshotStart { place: None });
+    let first = said(Said::Hello(hello(start)));
+    let told = client.follow(tokio_stream::iter([first])).await.expect("a call");
+    let first = told.into_inner().message().await.expect("a message").expect("a message");
+    assert!(matches!(first.response, Some(Told::Welcome(_))), "{first:?}");
+}
+
 fn service(log: &Log) -> Service {
     Fixture::replicating(Options::default(), Some(log)).service
 }

@@ -1,5 +1,7 @@
 //! `hozo.v1.Replication/FollowPages`.
 
+use std::time::Duration;
+
 use hozo_proto::hozo_v1 as wire;
 use hozo_proto::hozo_v1::follow_pages_request::Request as Said;
 use hozo_traits::{
@@ -147,6 +149,18 @@ async fn one_that_waits_is_told_that_there_is_nothing() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_first_answer_may_take_longer_than_others() {
+    let log = Log::new();
+    log.change(|state| state.commits.first_takes = Duration::from_secs(60));
+    let service = service(&log);
+    let mut follower = Follower::new(&service, Access::Full, said(Said::Hello(hello()))).await;
+    assert_eq!(follower.next().await.head, version(9));
+    // And then it is told of commits.
+    log.change(|state| state.commits.parts.push(commit(5, 512)));
+    assert_eq!(follower.next().await.pieces.len(), 1);
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let log = Log::new();
@@ -157,6 +171,7 @@ async fn what_makes_no_sense_is_refused() {
         (said(Said::Hello(wire::PagesHello { server: 1, ..hello() })), "cannot follow itself"),
         (said(Said::Hello(wire::PagesHello { server: 1 << 31, ..hello() })), "1 to 2147483647"),
         (said(Said::Hello(wire::PagesHello { name: "x".repeat(257), ..hello() })), "name"),
+        (said(Said::Hello(wire::PagesHello { store: "x".repeat(257), ..hello() })), "store's name"),
         (said(Said::Hello(wire::PagesHello { after: "short".into(), ..hello() })), "10 bytes"),
         (said(Said::Hello(wire::PagesHello { last: "short".into(), ..hello() })), "16 bytes"),
     ] {

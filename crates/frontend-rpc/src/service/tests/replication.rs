@@ -189,6 +189,29 @@ async fn what_was_begun_is_done_although_who_asked_goes() {
     log.until(|state| state.asked_for == ["promote?", "promote"]).await;
 }
 
+/// There is one thread, which has to answer while they wait for something.
+#[tokio::test]
+async fn what_takes_long_keeps_nobody_from_being_answered() {
+    let log = Log::new();
+    let (service, client) = replicating(&log);
+    let source = || wire::ChangeSourceRequest { address: "db2:1978".into(), skew_ms: 0 };
+    log.change(|state| state.blocked = true);
+    let (mut first, mut second) = (client.clone(), client.clone());
+    let follow = tokio::spawn(async move { first.change_source(source()).await });
+    let prune = tokio::spawn(async move { second.prune(wire::PruneRequest::default()).await });
+    let mut tkrzw = client_with(&service, Some(Access::Full));
+    let request = ChangeMasterRequest { master: "db3:1978".into(), timestamp_skew: 0 };
+    let master = tokio::spawn(async move { tkrzw.change_master(request).await });
+    let snapshot = tokio::spawn(super::follow::snapshot_begins(client.clone()));
+    log.until(|state| state.asked_for.len() == 3 && state.snapshots.len() == 1).await;
+    client.clone().status(wire::StatusRequest {}).await.expect("a call");
+    log.change(|state| state.blocked = false);
+    follow.await.expect("no panic").expect("done");
+    prune.await.expect("no panic").expect("done");
+    master.await.expect("no panic").expect("done");
+    snapshot.await.expect("no panic");
+}
+
 /// What each rpc needs, and whether a client with this access may call it.
 async fn may(client: &mut Replication) -> Vec<(&'static str, Right, bool)> {
     fn ok<T>(result: Result<Response<T>, Status>) -> bool {

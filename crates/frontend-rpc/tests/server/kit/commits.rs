@@ -1,6 +1,7 @@
 //! Commits of a store that are what a test says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hozo_traits::{
@@ -10,14 +11,21 @@ use hozo_traits::{
 
 use super::replicator::{Log, server};
 
+/// More than any test reads.
+const READS_MAX: u64 = 1000;
+
 /// What there is of the store, and what was done with it.
 #[derive(Clone, Default)]
 pub(crate) struct Commits {
     /// What readers get, one after the other, after how far the store is.
     pub(crate) parts: Vec<PagesPart>,
+    /// How long readers take for their first answer.
+    pub(crate) first_takes: Duration,
     pub(crate) fails_to_open: Option<ErrorKind>,
     pub(crate) opened: Vec<(PagesStart, Reader)>,
     pub(crate) asked: usize,
+    /// How often.
+    pub(crate) reads: u64,
     pub(crate) acknowledged: Vec<(Version, u64)>,
 }
 
@@ -65,8 +73,15 @@ pub(crate) fn nothing() -> PagesPart {
 #[async_trait]
 impl PageFeedReader for Reading {
     async fn next(&mut self, bytes_max: usize) -> Result<PagesPart> {
-        self.log.change(|state| state.commits.asked = bytes_max);
-        if self.next > 0 {
+        self.log.change(|state| {
+            state.commits.asked = bytes_max;
+            state.commits.reads += 1;
+        });
+        let commits = self.log.state().commits;
+        assert!(commits.reads < READS_MAX, "it asks and asks");
+        if self.next == 0 {
+            tokio::time::sleep(commits.first_takes).await;
+        } else {
             self.log.until(|state| state.commits.parts.len() >= self.next).await;
         }
         self.next += 1;

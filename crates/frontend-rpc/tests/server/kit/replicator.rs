@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) fails: Option<ErrorKind>,
     /// Whether what is asked of the replicator waits.
     pub(crate) held: bool,
+    /// Whether that, and beginning a snapshot, keeps its thread.
+    pub(crate) blocked: bool,
     pub(crate) has_no_log: bool,
     pub(crate) follows: Option<SourceStatus>,
     pub(crate) conflicts: Vec<ConflictReport>,
@@ -129,9 +131,16 @@ impl Log {
         Arc::new(self.clone())
     }
 
+    fn block(&self) {
+        while self.0.borrow().blocked {
+            std::thread::yield_now();
+        }
+    }
+
     /// What is asked of the replicator.
     async fn asked(&self, what: String) -> Result<()> {
         self.0.send_modify(|state| state.asked_for.push(format!("{what}?")));
+        self.block();
         let kind = self.until(|state| !state.held).await.fails;
         self.0.send_modify(|state| state.asked_for.push(what));
         fail(kind)
@@ -187,6 +196,7 @@ impl ChangeFeed for Log {
             state.readers += 1;
             state.snapshots.push((after, reader));
         });
+        self.block();
         Ok(Box::new(Reading {
             log: self.clone(),
             since: Timestamp::from_micros(0),
