@@ -40,7 +40,7 @@
 //! | | `acknowledge` | whether it counts as a follower: for `ack`, and for what the source's log keeps; `true` unless given |
 //! | | `ack` | how many followers have an update or a commit on stable storage before it is answered; 0 unless given, at most 100 |
 //! | | `ack_timeout_ms` | how long that may take; 5000 unless given |
-//! | | `segment_bytes` | of the files of a new log: a power of two from 64 KiB to 1 GiB, 64 MiB unless given |
+//! | | `segment_bytes` | of the first files of a new log: a power of two from 64 KiB to 1 GiB, 64 MiB unless given; later ones grow with it, to 256 MiB |
 //! | | `keep` | how old updates become before they are removed: `7d` unless given, as in `12h` or `1w2d`; what followers still need is kept beyond that |
 //! | | `keep_bytes` | of the log, whatever followers need; 10 GiB unless given |
 //! | | `follow_token` or `follow_token_file` | the token that is shown to the source |

@@ -59,7 +59,8 @@ fn always(_: &Place) -> bool {
 
 const ORDER: &str = "the order of records is the backend's";
 const WAYS: &str = "an ordered store goes both ways and begins anywhere";
-const REPLICATION: &str = "there is no replication";
+const REPLICATION: &str = "that is `hozo repl`";
+const NO_REPLICATION: &str = "this server has no replication";
 const HERE: &str = "without a server the config says which DBMs there are";
 const USAGE: &str = "a wrong command line is explained, and is exit code 2";
 
@@ -112,7 +113,7 @@ const DIFFERENCES: &[Difference] = &[
         Refuses(2, "changemaster"),
         REPLICATION,
     ),
-    differs("inspect --index -1 repl_max_timestamp", always, Prints("0\n"), REPLICATION),
+    differs("inspect --index -1 repl_max_timestamp", always, Prints("0\n"), NO_REPLICATION),
     differs(
         "get --address localhost:1 --timeout 2 one",
         always,

@@ -39,9 +39,12 @@ pub(super) fn timeouts(server: &Server, builder: Builder) -> Builder {
 
 /// Whether the options say who asks, which only a server wants to know.
 pub(super) fn is_shown_who_asks(server: &Server) -> bool {
-    let Server { token, token_file, tls_ca, tls_cert, tls_key, auth, .. } = server;
-    let files = [token_file, tls_ca, tls_cert, tls_key];
-    token.is_some() || auth.is_some() || files.iter().any(|file| file.is_some())
+    server.token.is_some() || server.token_file.is_some() || has_tls(server)
+}
+
+/// Whether the options have certificates, which are for servers with TLS.
+pub(super) fn has_tls(server: &Server) -> bool {
+    certificates(server).iter().any(Option::is_some)
 }
 
 pub(super) fn token(server: &Server) -> Done<Option<String>> {
@@ -55,22 +58,24 @@ pub(super) fn token(server: &Server) -> Done<Option<String>> {
 }
 
 fn tls(server: &Server) -> Done<Option<Tls>> {
-    let files = match &server.auth {
-        Some(Auth { key, cert, root }) => (Some(root), Some(cert), Some(key)),
-        None => {
-            let Server { tls_ca, tls_cert, tls_key, .. } = server;
-            (tls_ca.as_ref(), tls_cert.as_ref(), tls_key.as_ref())
-        }
-    };
     let wrong = |message| Err(Failure::new(exit::USAGE, message));
-    match files {
-        (None, None, None) => Ok(None),
-        (None, ..) => wrong("--tls-cert and --tls-key need --tls-ca, to know the server by"),
-        (Some(ca), None, None) => Ok(Some(Tls::new(text(ca)?))),
-        (Some(ca), Some(cert), Some(key)) => {
+    match certificates(server) {
+        [None, None, None] => Ok(None),
+        [None, ..] => wrong("--tls-cert and --tls-key need --tls-ca, to know the server by"),
+        [Some(ca), None, None] => Ok(Some(Tls::new(text(ca)?))),
+        [Some(ca), Some(cert), Some(key)] => {
             Ok(Some(Tls::new(text(ca)?).identity(text(cert)?, text(key)?)))
         }
         _ => wrong("--tls-cert and --tls-key go together"),
+    }
+}
+
+/// The files with the authority's certificate, the caller's, and its key.
+pub(super) fn certificates(server: &Server) -> [Option<&Path>; 3] {
+    let Server { tls_ca, tls_cert, tls_key, auth, .. } = server;
+    match auth {
+        Some(Auth { key, cert, root }) => [root, cert, key].map(|file| Some(file.as_path())),
+        None => [tls_ca, tls_cert, tls_key].map(Option::as_deref),
     }
 }
 

@@ -41,7 +41,7 @@ async fn dispatch(Repl { server, command }: &Repl, context: &mut Context) -> Don
 fn client(server: &Server, context: &Context) -> Done<Client> {
     let address = match &server.address {
         Some(address) => address.clone(),
-        None => place::of_config(context, remote::is_shown_who_asks(server))?,
+        None => place::of_config(context, remote::has_tls(server))?,
     };
     // The first call connects.
     remote::builder(server, &address)?.lazy().map_err(failure)

@@ -282,3 +282,30 @@ fn namespaces_are_pulled_with_their_history() {
     pull(&[]);
     assert!(read("app").contains('3'), "{}", read("app"));
 }
+
+#[test]
+fn a_token_is_shown_to_the_server_of_the_config_without_tls_too() {
+    let home = Home::empty();
+    let new = ["token", "new", "all", "--right", "*=admin", "--file", "tokens.toml"];
+    let token = home.run(new).ok();
+    home.write("token", &token);
+    let config = format!(
+        "[store.main]\nbackend = {:?}\npath = \"data\"\n[[dbm]]\nname = \"casket\"\n\
+         [replication.main]\nkind = \"ulog\"\nserver_id = 1\ndir = \"ulog\"\n\
+         segment_bytes = 65536\n\
+         [[frontend]]\nkind = \"rpc\"\nlisten = \"127.0.0.1:0\"\ntokens = \"tokens.toml\"\n",
+        store()
+    );
+    home.write("hozo.toml", &config);
+    let served = Served::start(&home, &[]);
+    let line = served.line();
+    let (_, port) = line.split_once("127.0.0.1:").unwrap();
+    let port = port.split(',').next().unwrap();
+    // By now it is known where it listens, for those who look into the config.
+    home.write("hozo.toml", config.replace("127.0.0.1:0", &format!("127.0.0.1:{port}")));
+    home.run(["repl", "status"]).fails(1, &["token", "--token-file"]);
+    for option in [["--token-file", "token"], ["--token", token.trim()]] {
+        let out = home.run(["repl", "status"].iter().chain(&option)).ok();
+        assert!(out.contains("role       master"), "{out}");
+    }
+}

@@ -186,7 +186,7 @@ fn tell_kind(kind: &str, span: Range<usize>, report: &mut Report<'_>) {
     if kind == FDB_NATIVE {
         report
             .add(span, format!("replication `{FDB_NATIVE}` is not in this version of Hozo"))
-            .note("it is for stores with the backend `fdb`, which is not in this version, either")
+            .note("it is for stores with the backend `fdb`")
             .note(format!("kinds: {}", listed([ULOG])));
         return;
     }
