@@ -27,7 +27,7 @@ struct Draft {
     /// Whether images go that a commit could just be storing a delta against.
     /// With commits always coming between, they are kept in the end.
     newest_too: bool,
-    /// The bulks that may have some of what is to go.
+    /// The namespace's, read before any record of its pages.
     bulks: Vec<Bulk>,
     conditions: Vec<Condition>,
     ops: Vec<WriteOp>,
@@ -83,12 +83,9 @@ impl<E: OrderedEngine> OrderedPages<E> {
             let value = self.engine.get(Space::System, &key).await?;
             let count = value.as_ref().map_or(Ok(0), |value| codec::count(value))?;
             let unchanged = Condition::KeyIs { space: Space::System, key: key.clone(), value };
-            let (first, last) = (victims.values().filter_map(BTreeSet::first).min().copied())
-                .zip(victims.values().filter_map(BTreeSet::last).max().copied())
-                .unwrap_or((Version::MAX, Version::ZERO));
             let mut draft = Draft {
                 newest_too: tried < TRIES,
-                bulks: self.bulks(namespace, first, last).await?,
+                bulks: self.bulks(namespace, Version::ZERO, Version::MAX).await?,
                 conditions: vec![unchanged],
                 ops: Vec::new(),
                 purged: Purged::default(),
@@ -163,8 +160,10 @@ impl<E: OrderedEngine> OrderedPages<E> {
         Ok(())
     }
 
-    /// Adds what of the victims is in bulks, as if it had records of its own: it goes
-    /// as a staged image does, and leaves a record.
+    /// Adds what bulks have of the page between the first of these versions and the
+    /// last, as if it had records of its own. What goes of it goes as a staged image
+    /// does, and leaves a record. What stays is a version between two that may be gone,
+    /// as a record that stays is.
     async fn add_of_bulks(
         &self,
         namespace: NamespaceId,
@@ -173,13 +172,17 @@ impl<E: OrderedEngine> OrderedPages<E> {
         bulks: &[Bulk],
         records: &mut Vec<(Version, Kind)>,
     ) -> Result<()> {
-        for bulk in bulks {
+        let known = records.iter().map(|(version, _)| version).chain(victims).copied();
+        let (Some(first), Some(last)) = (known.clone().min(), known.max()) else { return Ok(()) };
+        let between = |bulk: &&Bulk| (first..=last).contains(&bulk.version);
+        let between: Vec<&Bulk> = bulks.iter().filter(between).collect();
+        let image = |bulk: &&Bulk| keys::staged::image(bulk.id, namespace, page);
+        let wanted: Vec<_> = between.iter().map(image).collect();
+        let images = self.engine.get_many(Space::Staged, &wanted).await?;
+        for (bulk, image) in between.into_iter().zip(images) {
             let place = records.partition_point(|(version, _)| *version < bulk.version);
             let has_record = records.get(place).is_some_and(|(v, _)| *v == bulk.version);
-            if victims.contains(&bulk.version)
-                && !has_record
-                && self.in_bulk(namespace, bulk, &[page]).await?.pop().flatten().is_some()
-            {
+            if image.is_some() && !has_record {
                 records.insert(place, (bulk.version, Kind::Image { staged: Some(bulk.id) }));
             }
         }

@@ -9,7 +9,7 @@ use std::thread;
 
 use bytes::Bytes;
 use hozo_conformance::TestAmbient;
-use hozo_ordered::{OrderedPages, OrderedPagesConfig, Sequenced, Space};
+use hozo_ordered::{OrderedEngine, OrderedPages, OrderedPagesConfig, Sequenced, Space};
 use hozo_traits::exec::block_on;
 use hozo_traits::{
     Commit, CommitId, CommitOutcome, Condition, Durability, NamespaceChange, NamespaceId, PageNo,
@@ -104,7 +104,7 @@ pub(crate) fn made(outcome: Result<CommitOutcome>) -> Version {
     }
 }
 
-pub(crate) fn put(store: &Store, commit: Commit) -> Version {
+pub(crate) fn put<E: OrderedEngine>(store: &OrderedPages<E>, commit: Commit) -> Version {
     made(block_on(store.commit(commit)))
 }
 
