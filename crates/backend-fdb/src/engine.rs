@@ -83,6 +83,7 @@ impl Engine {
 
     fn begin(&self) -> Result<Transaction> {
         network::check_process()?;
+        network::used();
         let transaction = self.database.create_trx().map_err(errors::ended)?;
         prepare(&transaction)?;
         Ok(transaction)
@@ -110,6 +111,7 @@ impl Drop for Engine {
         if network::check_process().is_ok() {
             // SAFETY: nothing uses it after this.
             unsafe { ManuallyDrop::drop(&mut self.database) };
+            network::closed();
         }
     }
 }

@@ -129,10 +129,7 @@ pub(super) fn start(config: &Config) -> Result<i32> {
     let builder = builder.build().map_err(|e| errors::opening(e).with("path", path.display()))?;
     let builder = configure(builder, config, password)?;
     let (runner, wait) = builder.build().map_err(errors::opening)?;
-    // Registered after the library was loaded, so that it is called before what
-    // the library has to do at the end.
-    // SAFETY: the function takes nothing and unwinds never.
-    if unsafe { libc::atexit(stop_at_exit) } != 0 {
+    if !register() {
         return Err(Error::new(
             ErrorKind::Unavailable,
             "the end of the process cannot be waited for, as FoundationDB's client needs",
@@ -204,6 +201,39 @@ fn password(config: &Config) -> Result<Option<String>> {
             .caused_by(e)
     })?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// How often it was registered because a store was closed, at most.
+const CLOSINGS_MAX: u32 = 256;
+
+static USES: AtomicU32 = AtomicU32::new(0);
+static CLOSINGS: AtomicU32 = AtomicU32::new(0);
+
+/// Registers what is to be done at the end of the process; whether that went well.
+///
+/// What is registered last is called first, and the library registers as well: the
+/// ends of values that it makes when it first needs them. A network thread that still
+/// runs when those are gone crashes (seen with 7.3.79). So it is registered again when the library may have made
+/// some since: after the first use of it, the second, the fourth and so on, and when a
+/// store is closed. Only the first call does something.
+fn register() -> bool {
+    // SAFETY: the function takes nothing and unwinds never.
+    unsafe { libc::atexit(stop_at_exit) == 0 }
+}
+
+/// The library was used, or is about to be.
+pub(super) fn used() {
+    let before = USES.fetch_add(1, Ordering::Relaxed);
+    if before.wrapping_add(1).is_power_of_two() {
+        register();
+    }
+}
+
+/// A store is closed.
+pub(super) fn closed() {
+    if CLOSINGS.fetch_add(1, Ordering::Relaxed) < CLOSINGS_MAX {
+        register();
+    }
 }
 
 /// Stops the network, and waits for its thread: after that the library's own end may
