@@ -213,15 +213,15 @@ static CLOSINGS: AtomicU32 = AtomicU32::new(0);
 ///
 /// What is registered last is called first, and the library registers as well: the
 /// ends of values that it makes when it first needs them. A network thread that still
-/// runs when those are gone crashes (seen with 7.3.79). So it is registered again when the library may have made
-/// some since: after the first use of it, the second, the fourth and so on, and when a
-/// store is closed. Only the first call does something.
+/// runs when those are gone crashes (seen with 7.3.79). So it is registered again when
+/// the library may have made some since: before its first use, the second, the fourth
+/// and so on, and when a store was closed. Only the first call does something.
 fn register() -> bool {
     // SAFETY: the function takes nothing and unwinds never.
     unsafe { libc::atexit(stop_at_exit) == 0 }
 }
 
-/// The library was used, or is about to be.
+/// The library is about to be used.
 pub(super) fn used() {
     let before = USES.fetch_add(1, Ordering::Relaxed);
     if before.wrapping_add(1).is_power_of_two() {
